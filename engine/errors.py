@@ -1,0 +1,108 @@
+"""The error tree: what can be raised to whoever asked for a transfer.
+
+Between processes errors are values (``values.Failure``). They become one of these exceptions in one place,
+the story of a transfer, where it is known what failed, on which object, and what to do about it. Each
+exception's text is one line for an operator; each class knows the exit code it stands for.
+"""
+
+from __future__ import annotations
+
+from .values import Failure
+
+
+class Gof3rError(Exception):
+    """Any error of ours. ``str()`` is the line to show, without the program's name."""
+
+    exit_code = 1
+
+
+class UsageError(Gof3rError):
+    """The arguments or the configuration cannot be used."""
+
+    exit_code = 2
+
+
+class TransferError(Gof3rError):
+    """A transfer did not succeed. ``failure`` is the last attempt's, where there was one; ``doubtful`` when
+    the server may have acted on an attempt whose answer never came."""
+
+    def __init__(self, text: str, failure: Failure | None = None, *, doubtful: bool = False) -> None:
+        super().__init__(text)
+        self.failure = failure
+        self.doubtful = doubtful
+
+
+class Interrupted(Gof3rError):
+    """A signal asked us to stop: exit code 128 + its number, as a shell reports it."""
+
+    def __init__(self, signal_number: int) -> None:
+        super().__init__(f"interrupted by signal {signal_number}")
+        self.exit_code = 128 + signal_number
+
+
+class ReaderGone(Gof3rError):
+    """Standard output's reader has closed it: 128 + SIGPIPE, quietly."""
+
+    exit_code = 141
+
+
+def one_line(text: str, limit: int = 300) -> str:
+    """``text`` from outside made safe for a terminal: one line, no control characters, ``limit`` at most."""
+    flat = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return flat if len(flat) <= limit else flat[: limit - 3] + "..."
+
+
+def describe(failure: Failure) -> str:
+    """What the server or the network said, as the middle of an error line."""
+    if failure.kind == "server":
+        said = f"server answered {failure.status}"
+        if failure.code:
+            said += f" {failure.code}"
+    elif failure.kind == "transport":
+        said = f"network error (curl {failure.code})"
+    elif failure.kind == "check":
+        said = f"check of {failure.code} failed"
+    else:
+        said = "worker process lost"
+    if failure.message:
+        said += f": {failure.message}"
+    if failure.request_id:
+        said += f" (request id {failure.request_id})"
+    return one_line(said, 500)
+
+
+ADVICE = {
+    "AccessDenied": "check that these credentials may do this on this bucket and key",
+    "InvalidAccessKeyId": "check AWS_ACCESS_KEY_ID and --endpoint",
+    "SignatureDoesNotMatch": "check AWS_SECRET_ACCESS_KEY",
+    "ExpiredToken": "renew the credentials and run again",
+    "InvalidToken": "check AWS_SESSION_TOKEN",
+    "NoSuchBucket": "check the bucket's name and --endpoint",
+    "NoSuchKey": "check the key",
+    "NoSuchVersion": "check --versionId",
+    "PermanentRedirect": "use --region with the bucket's region",
+    "TemporaryRedirect": "use --region with the bucket's region",
+    "AuthorizationHeaderMalformed": "use --region with the bucket's region",
+    "RequestTimeTooSkewed": "set this machine's clock",
+    "PreconditionFailed": "the object changed while it was read; run again",
+    "EntityTooLarge": "use a smaller --partsize",
+}
+"""What an operator does about S3's error codes (their list: API reference, "Error responses")."""
+
+CURL_ADVICE = {
+    "5": "check the proxy variables",
+    "6": "check the host's name in --endpoint",
+    "7": "check --endpoint and that the server runs",
+    "28": "check the network and --endpoint",
+    "35": "check that the endpoint speaks TLS, or use --no-ssl",
+    "60": "the server's certificate is not trusted: use --ca-bundle FILE",
+    "77": "the CA bundle cannot be read: check --ca-bundle and AWS_CA_BUNDLE",
+}
+"""What to do about libcurl's error numbers (libcurl-errors(3))."""
+
+
+def advice(failure: Failure) -> str:
+    """What to do about ``failure``, or nothing when there is no general advice."""
+    if failure.kind == "server":
+        return ADVICE.get(failure.code, "")
+    return CURL_ADVICE.get(failure.code, "") if failure.kind == "transport" else ""

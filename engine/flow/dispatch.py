@@ -1,0 +1,263 @@
+"""Which request goes to which worker, when, and what becomes of its verdict.
+
+Every request of a transfer passes through here: parts, which share the workers, and control requests, which
+have a worker of their own. ``retry.decide`` says whether an attempt is worth repeating; this module applies
+it, so that one budget and one window serve the whole transfer.
+
+A worker is a *seat*: its number is used once, and the shell starts a process for it when the first job
+comes. A lost worker's jobs wait again, and a spare seat takes its place; more losses than spares fail the
+transfer.
+
+Knows nothing of slots' states, of the order of parts, or of what a request means.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ..errors import TransferError, advice, describe
+from ..values import Credentials, Failure, Job, Part, Request, Slot, Verdict
+from .events import Action, Note, Send
+from .retry import Budget, GiveUp, decide
+from .throttle import Window
+
+CONTROL = 0
+"""The seat of the control worker. Its replacements count as losses like any other, but keep the seat."""
+
+SPARES = 3
+"""Workers that may be lost in one transfer; a fourth loss is no accident."""
+
+JOBS_A_WORKER = 128
+"""Bounds the messages in a worker's pipe (1 MiB, a job at most some KiB), so that sending never blocks."""
+
+
+@dataclass(slots=True, eq=False)
+class Work:
+    """One request until it is done, over all its attempts."""
+
+    request: Request
+    what: str
+    """For error lines: ``part 7`` or ``create_multipart_upload``."""
+    part: Part | None = None
+    slot: Slot | None = None
+    direction: str = "none"
+    digests: tuple[str, ...] = ()
+    etag: str = ""
+    object_size: int = 0
+    patient: bool = False
+    expires: float | None = None
+    """Monotonic second after which no further attempt is made; None for the ordinary limits."""
+
+    attempt: int = 0
+    failed_checks: int = 0
+    due: float = 0.0
+    fresh: bool = False
+    doubtful: bool = False
+    """An attempt failed after the server may have acted on it."""
+
+    @property
+    def control(self) -> bool:
+        return self.part is None
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """``work`` has succeeded with ``verdict``."""
+
+    work: Work
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """``work`` will not be tried again."""
+
+    work: Work
+    error: TransferError
+
+
+class Dispatch:
+    """The requests of one transfer: waiting, on the wire, done."""
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        credentials: Credentials | None,
+        workers: int,
+        concurrency: int,
+        attempts: int,
+        random: Callable[[], float],
+        wall_offset: float,
+    ) -> None:
+        self._name = name
+        self._credentials = credentials
+        self._attempts = attempts
+        self._random = random
+        self._wall_offset = wall_offset
+        self._skew = 0.0
+        self._resolved = False
+        self._budget = Budget()
+        self._window = Window(concurrency, concurrency)
+        self._waiting: list[Work] = []
+        self._on_wire: dict[int, tuple[Work, int]] = {}
+        self._loads = dict.fromkeys(range(1, workers + 1), 0)
+        self._next_seat = workers + 1
+        self._losses = 0
+        self._jobs = 0
+        self.retries: dict[str, int] = {}
+        """Repeated attempts by cause, for the statistics."""
+
+    def __repr__(self) -> str:
+        return f"Dispatch(waiting={[w.what for w in self._waiting]}, on_wire={sorted(self._on_wire)})"
+
+    @property
+    def parts_on_wire(self) -> int:
+        return sum(self._loads.values())
+
+    def submit(self, work: Work) -> None:
+        self._waiting.append(work)
+
+    def drop_all(self) -> None:
+        """Forget all requests, also those on the wire: the workers are being ended."""
+        self._waiting.clear()
+        self._on_wire.clear()
+        self._loads.clear()
+
+    # --- what to send now ------------------------------------------------------------------
+
+    def assign(self, now: float) -> list[Action]:
+        """Jobs that are due and have a place: control requests at once, parts within the window, the part
+        with the lowest number first, to the worker with the fewest."""
+        actions: list[Action] = []
+        due = sorted((w for w in self._waiting if w.due <= now), key=lambda w: w.part.number if w.part else 0)
+        for work in due:
+            seat = self._seat_for(work)
+            if seat is None:
+                continue
+            self._waiting.remove(work)
+            actions.append(Send(seat, self._job(work, seat)))
+        return actions
+
+    def _seat_for(self, work: Work) -> int | None:
+        if work.control:
+            return CONTROL
+        if self.parts_on_wire >= self._window.limit or not self._loads:
+            return None
+        seat = min(self._loads, key=lambda s: (self._loads[s], s))
+        return seat if self._loads[seat] < JOBS_A_WORKER else None
+
+    def _job(self, work: Work, seat: int) -> Job:
+        work.attempt += 1
+        self._jobs += 1
+        self._on_wire[self._jobs] = work, seat
+        if not work.control:
+            self._loads[seat] += 1
+        return Job(
+            id=self._jobs,
+            attempt=work.attempt,
+            request=work.request,
+            credentials=self._credentials,
+            skew=self._skew,
+            part=work.part,
+            slot=work.slot,
+            direction=work.direction,  # type: ignore[arg-type]
+            digests=work.digests,
+            etag=work.etag,
+            object_size=work.object_size,
+            fresh=work.fresh,
+            patient=work.patient,
+        )
+
+    def deadline(self, now: float) -> float | None:
+        """The next moment at which ``assign`` or ``expire`` may have something to say."""
+        moments = [w.due for w in self._waiting if w.due > now]
+        moments += [w.expires for w in self._all() if w.expires is not None]
+        return min(moments, default=None)
+
+    def _all(self) -> list[Work]:
+        return self._waiting + [work for work, _ in self._on_wire.values()]
+
+    # --- what came back ------------------------------------------------------------------
+
+    def judged(self, verdict: Verdict, now: float) -> Done | Failed | Note | None:
+        """Take a verdict: the work is done, has failed for good, or waits for its next attempt (Note). None
+        for the verdict on a job that nobody waits for any more."""
+        entry = self._on_wire.pop(verdict.job.id, None)
+        if entry is None:
+            return None
+        work, seat = entry
+        if seat in self._loads and not work.control:
+            self._loads[seat] -= 1
+        if verdict.response is not None:
+            self._resolved = True
+        if verdict.failure is None:
+            self._budget = self._budget.earn(now)
+            self._window = self._window.succeeded(now)
+            return Done(work, verdict)
+        return self._failed(work, verdict.failure, now)
+
+    def _failed(self, work: Work, failure: Failure, now: float) -> Failed | Note:
+        if failure.connected and (failure.status == 0 or failure.status >= 500):
+            work.doubtful = True
+        if failure.connected:
+            self._resolved = True
+        work.failed_checks += failure.kind == "check"
+        answer = decide(
+            failure,
+            work.attempt,
+            work.failed_checks,
+            attempts=self._attempts,
+            resolved=self._resolved,
+            random=self._random(),
+        )
+        if isinstance(answer, GiveUp):
+            return Failed(work, self._error(work, failure, answer.reason))
+        self._budget, wait = self._budget.spend(now)
+        work.due = now + wait + answer.after
+        work.fresh = answer.fresh
+        if work.expires is not None and work.due >= work.expires:
+            return Failed(work, self._error(work, failure, "out of time"))
+        if answer.throttled:
+            self._window = self._window.throttled(now)
+        if answer.correct_clock and failure.server_time is not None:
+            self._skew = failure.server_time - (now + self._wall_offset)
+        cause = failure.code or str(failure.status) if failure.kind != "lost" else "lost worker"
+        self.retries[cause] = self.retries.get(cause, 0) + 1
+        self._waiting.append(work)
+        again = f"again in {work.due - now:.2f} s"
+        return Note(f"{work.what}: attempt {work.attempt} failed: {describe(failure)}; {again}")
+
+    def lost(self, seat: int, now: float) -> list[Failed | Note]:
+        """A worker is gone. Its jobs wait for another; a spare takes its seat."""
+        self._losses += 1
+        notes: list[Failed | Note] = []
+        failure = Failure("lost", "worker", f"worker {seat} ended")
+        if seat in self._loads:
+            del self._loads[seat]
+            self._loads[self._next_seat] = 0
+            self._next_seat += 1
+        for job, (work, its_seat) in list(self._on_wire.items()):
+            if its_seat == seat:
+                del self._on_wire[job]
+                notes.append(self._failed(work, failure, now))
+        return notes
+
+    @property
+    def too_many_losses(self) -> bool:
+        return self._losses > SPARES
+
+    def expire(self, now: float) -> list[Failed]:
+        """Works whose time is up, wherever they are."""
+        late = [w for w in self._all() if w.expires is not None and w.expires <= now]
+        for work in late:
+            self._waiting = [w for w in self._waiting if w is not work]
+            self._on_wire = {job: entry for job, entry in self._on_wire.items() if entry[0] is not work}
+        silence = Failure("transport", "28", "no answer in time")
+        return [Failed(work, self._error(work, silence, "out of time")) for work in late]
+
+    def _error(self, work: Work, failure: Failure, reason: str) -> TransferError:
+        hint = advice(failure)
+        text = f"{self._name}: {work.what}: {describe(failure)}; {reason}" + (f"; {hint}" if hint else "")
+        return TransferError(text, failure, doubtful=work.doubtful)

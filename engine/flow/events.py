@@ -1,0 +1,208 @@
+"""What happens to a transfer, and what it wants done: the two sides of ``Transfer.handle``.
+
+*Events* come from the shell (``proc.parent``); *actions* go back to it. The collector's messages are events
+as they stand. Instances are values; those that cross a pipe carry slot numbers, never bytes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from ..values import Digests, Job, Part, Slot, Verdict
+
+# --- events from the parent's own loop ------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """The source gave ``length`` bytes into ``slot``: all that part could hold, or fewer at its end."""
+
+    slot: Slot
+    length: int
+    ended: bool
+    """The source has no more bytes after these."""
+    crc: bytes = b""
+    """CRC64NVME of the whole stream up to here, when the parent runs it."""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFailed:
+    """Reading the source failed; ``text`` is the operating system's word."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Signalled:
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Beat:
+    """About once a second: the bytes that all workers have moved so far, as their shared page says."""
+
+    moved: int
+
+
+@dataclass(frozen=True, slots=True)
+class Silent:
+    """Every part worker has ended: nothing of ours can reach the server any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class CollectorLost:
+    pass
+
+
+# --- events from the collector ------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """A worker's pipe ended; everything it had sent came before this."""
+
+    worker: int
+
+
+@dataclass(frozen=True, slots=True)
+class Hashed:
+    """put: the bytes of ``slot`` are in the stream's digests."""
+
+    slot: Slot
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """get: ``part`` has reached the destination, and its slot is no longer read."""
+
+    part: Part
+    slot: Slot
+
+
+@dataclass(frozen=True, slots=True)
+class Digested:
+    """The stream's digests, over all parts."""
+
+    digests: Digests
+
+
+@dataclass(frozen=True, slots=True)
+class SinkFailed:
+    """Writing the destination failed with ``errno``; ``text`` is the operating system's word."""
+
+    errno: int
+    text: str
+
+
+Event = (
+    Filled
+    | SourceFailed
+    | Signalled
+    | Beat
+    | Silent
+    | CollectorLost
+    | Verdict
+    | Lost
+    | Hashed
+    | Written
+    | Digested
+    | SinkFailed
+)
+
+# --- messages to the collector ------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Expect:
+    """Compute ``digests`` over the whole stream; keep part ``held`` back until ``Release`` (0: none)."""
+
+    digests: tuple[str, ...]
+    held: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Announce:
+    """put: the bytes of ``part`` lie in ``slot``; hash them when their turn comes, then say ``Hashed``."""
+
+    part: Part
+    slot: Slot
+
+
+@dataclass(frozen=True, slots=True)
+class Total:
+    """The stream has this many parts: say ``Digested`` when all of them are hashed."""
+
+    parts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """get: the whole object is proven; write the part that was held back."""
+
+
+ToCollector = Expect | Announce | Total | Release
+
+# --- actions ------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Fill:
+    """Read the source into ``slot`` until it holds ``length`` bytes or the source ends."""
+
+    slot: Slot
+    length: int
+    look_ahead: bool
+    """When full, find out whether the source has ended before saying so (one byte is read ahead)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Give ``job`` to ``worker``; start that worker when it does not run yet."""
+
+    worker: int
+    job: Job
+
+
+@dataclass(frozen=True, slots=True)
+class Tell:
+    message: ToCollector
+
+
+@dataclass(frozen=True, slots=True)
+class Hush:
+    """End all part workers, and say ``Silent`` when they are gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Warn:
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A line for ``--debug``."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """A transfer that succeeded: what was moved, and how it was proven."""
+
+    size: int
+    etag: str
+    proofs: tuple[str, ...]
+    """Digest names that were checked over the whole object, strongest first; empty: nothing could be."""
+    version_id: str = ""
+    digests: Digests = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """The story is over: a receipt, or the error to raise."""
+
+    receipt: Receipt | None
+    error: BaseException | None = None
+
+
+Action = Fill | Send | Tell | Hush | Warn | Note | Finish

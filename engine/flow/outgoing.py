@@ -1,0 +1,131 @@
+"""Parts on their way out: how a stream of unknown length is cut, and which slot each part gets.
+
+One part is read at a time, and reading starts before S3 has been asked anything, so that the first request
+already knows whether everything fits one part. A slot is free again when its bytes are both accepted by the
+server and in the stream's own digest: else one part in backoff would hold up all.
+
+It knows no requests; ``send`` is told how to make one of a part.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ..errors import TransferError
+from ..s3 import replies
+from ..values import Part, Response, Slot, Verdict
+from .dispatch import Work
+from .events import Action, Announce, Event, Fill, Filled, Hashed, Tell, Warn
+from .plan import MAX_PARTS, UploadPlan, human
+from .slots import Ledger
+from .story import Telling, Until
+from .verify import CRC, Whole, text
+
+
+class Outgoing:
+    """The parts of one upload. ``announce``: every part is announced to the collector, which hashes the
+    stream. ``warnings``: sizes in bytes, ascending, and what to say when the stream has grown to them."""
+
+    def __init__(
+        self, *, plan: UploadPlan, ledger: Ledger, announce: bool, warnings: tuple[tuple[int, str], ...] = ()
+    ) -> None:
+        self._plan = plan
+        self._ledger = ledger
+        self._announce = announce
+        self._warnings = list(warnings)
+        self._filling: Slot | None = None
+        self._held: dict[int, tuple[Part, Slot]] = {}
+        self._unsent: list[int] = []
+        self._make: Callable[[Part], Work] | None = None
+        # What is known so far, for the story.
+        self.size = 0
+        self.count = 0
+        self.ended = False
+        self.stream_crc = b""
+        """CRC64NVME of what was read, when the parent runs it."""
+        self.whole = Whole()
+        self.etags: dict[int, tuple[str, str]] = {}
+        """ETag and base64 CRC64NVME of the accepted parts, by number."""
+        self.opaque = False
+        """Some part's ETag is no md5."""
+        self.answer: Response | None = None
+        """The last answer that accepted a part."""
+
+    def take(self, event: Event) -> list[Action]:
+        """Bytes have arrived in a slot, or a slot's bytes are in the stream's digest."""
+        if isinstance(event, Hashed):
+            self._ledger.move(event.slot, "hashed")
+        return self._filled(event) if isinstance(event, Filled) else []
+
+    def grant(self) -> tuple[list[Action], list[Work]]:
+        """A slot for the next part to be read into, and works of the parts that have been read."""
+        return self._fill(), self._works()
+
+    def _fill(self) -> list[Action]:
+        """One part is read at a time. When parts grow, the ring drains first and the slots are cut anew."""
+        if self.ended or self._filling:
+            return []
+        number = self.count + 1
+        beyond = number > MAX_PARTS
+        size = 1 if beyond else self._plan.size_of(number)  # a byte more tells whether the stream has ended
+        if not beyond and size != self._ledger.size:
+            if not self._ledger.idle:
+                return []
+            self._ledger.recut(size)
+        self._filling = self._ledger.grant("fill")
+        return [Fill(self._filling, size, look_ahead=number == 1)] if self._filling else []
+
+    def _filled(self, event: Filled) -> list[Action]:
+        """Raises TransferError when the stream is longer than its parts can hold."""
+        slot, self._filling = event.slot, None
+        self.ended = event.ended
+        self.stream_crc = event.crc
+        if event.length == 0 and self.count > 0:
+            self._ledger.move(slot, "empty")
+            return []
+        self.count += 1
+        if self.count > MAX_PARTS:
+            raise TransferError(
+                f"the stream is longer than {human(self._plan.reach)}, the most that {MAX_PARTS:,} parts "
+                "within this memory hold; use a larger --partsize"
+            )
+        part = Part(self.count, self.size, event.length)
+        self.size += event.length
+        self._held[part.number] = part, slot
+        self._unsent.append(part.number)
+        self._ledger.move(slot, "filled")
+        actions: list[Action] = []
+        if self._announce:
+            actions.append(Tell(Announce(part, slot)))
+        else:
+            self._ledger.move(slot, "hashed")
+        while self._warnings and self.size >= self._warnings[0][0]:
+            actions.append(Warn(self._warnings.pop(0)[1]))
+        return actions
+
+    def _works(self) -> list[Work]:
+        if self._make is None:
+            return []
+        works = []
+        for number in self._unsent:
+            part, slot = self._held[number]
+            work = self._make(part)
+            work.slot = slot
+            works.append(work)
+        self._unsent.clear()
+        return works
+
+    def send(self, make: Callable[[Part], Work]) -> Telling:
+        """Send every part there is and will be, as ``make`` says, until all are accepted."""
+        self._make = make
+        self._unsent = list(self._held)
+        yield Until(lambda: self.ended and len(self.etags) == self.count)
+
+    def accepted(self, part: Part, verdict: Verdict) -> None:
+        _, slot = self._held.pop(part.number)
+        self._ledger.move(slot, "sent")
+        assert verdict.response is not None  # nothing is accepted without an answer
+        self.answer = verdict.response
+        self.etags[part.number] = replies.etag(verdict.response), text(verdict.digests.get(CRC, b""))
+        self.opaque = self.opaque or not replies.etag_is_md5(verdict.response.headers)
+        self.whole.add(part, verdict.digests)

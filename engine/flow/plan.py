@@ -1,0 +1,183 @@
+"""How an object is cut into parts: S3's limits, part sizes and their growth, ranges, layouts.
+
+Theory. S3 takes at most 10,000 parts, so the part size bounds the object. Of a stream of unknown length the
+size is not known when the first part goes out; parts therefore start small (the first bytes leave early, many
+parts fly at once) and double after every 1,000 parts, until one part fills all the memory there is. Memory
+stays what it was: larger parts mean fewer slots. Of a known length one size is chosen that needs no growth,
+since some stores want equal parts.
+
+All sizes are bytes, all part numbers count from 1. Pure arithmetic: nothing here knows of files, requests,
+slots in use, or the slab beyond its page size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from ..errors import UsageError
+from ..values import Part
+
+KiB, MiB, GiB = 2**10, 2**20, 2**30
+
+# S3's limits: "Amazon S3 multipart upload limits" in its user guide.
+MIN_PART = 5 * MiB
+"""Every part but the last (EntityTooSmall otherwise)."""
+MAX_PART = 5 * GiB
+MAX_PARTS = 10_000
+MAX_OBJECT = MAX_PARTS * MAX_PART
+"""48.8 TiB, which the guide gives as the largest object."""
+
+GROWTH_AFTER = 1_000
+"""Parts of one size before the size doubles. Ten sizes then fit the 10,000 parts: a factor of 512, so that
+memory, not the schedule, is what bounds an object (20 MiB grows past 5 GiB)."""
+
+PAGE = 4096
+"""Slots are mapped one by one, so they start and end on pages."""
+
+DEFAULT_SLOTS = 10
+"""--concurrency's default, s3gof3r's: the first guess at how another gof3r's parts were capped."""
+
+
+def _page_up(size: int) -> int:
+    return -(-size // PAGE) * PAGE
+
+
+@dataclass(frozen=True, slots=True)
+class UploadPlan:
+    """Sizes of an upload's parts, decided by part number alone."""
+
+    part_size: int
+    """Bytes of the first parts."""
+    memory: int
+    """Bytes that all slots have together."""
+    uniform: int = GROWTH_AFTER
+    """Parts of ``part_size`` before the first doubling; a multiple of GROWTH_AFTER. More than that many only
+    where the size was known: a wrong ``--expected-size`` then grows past its own end instead of failing."""
+
+    @property
+    def largest(self) -> int:
+        """Bytes of the largest part: all the memory in one slot, as far as S3 takes it."""
+        return min(self.memory // PAGE * PAGE, MAX_PART)
+
+    def size_of(self, number: int) -> int:
+        """Bytes of part ``number`` (the object's last part may be shorter)."""
+        doublings = max(0, (number - 1 - self.uniform) // GROWTH_AFTER + 1)
+        return min(self.part_size << doublings, self.largest)
+
+    def offset_of(self, number: int) -> int:
+        """Bytes of the object ahead of part ``number``."""
+        return sum(
+            self.size_of(run) * min(GROWTH_AFTER, number - run) for run in range(1, number, GROWTH_AFTER)
+        )
+
+    def slots_for(self, size: int) -> int:
+        """How many slots for parts of ``size`` bytes the memory holds: at least 1 up to ``largest``."""
+        return self.memory // _page_up(size)
+
+    @property
+    def reach(self) -> int:
+        """Bytes of the largest object that 10,000 parts hold."""
+        return self.offset_of(MAX_PARTS + 1)
+
+
+def upload_plan(part_size: int, slots: int, size: int | None) -> tuple[UploadPlan, list[str]]:
+    """The plan for ``part_size`` bytes a part and ``slots`` parts at once, and warnings to print.
+
+    At least two slots are planned, so that reading overlaps sending. ``size`` is the length of a file, or the
+    user's hint, in bytes; None when unknown. Raises UsageError, naming what would do, when S3's limits or the
+    memory (``part_size`` times ``slots``) cannot hold it.
+    """
+    warnings = []
+    if part_size < MIN_PART:
+        warnings.append(f"part size {human(part_size)} is below S3's minimum, using {human(MIN_PART)}")
+        part_size = MIN_PART
+    if part_size > MAX_PART:
+        raise UsageError(f"part size {human(part_size)} is above S3's maximum, {human(MAX_PART)}")
+    slots = max(slots, 2)
+    memory = _page_up(part_size) * slots
+    if size is None:
+        return UploadPlan(part_size, memory), warnings
+    if size > MAX_OBJECT:
+        raise UsageError(f"{human(size)} is above S3's largest object, {human(MAX_OBJECT)}")
+    if size > part_size * MAX_PARTS:
+        part_size = _mib_up(-(-size // MAX_PARTS))
+        if part_size > memory:
+            enough = _mib_up(-(-part_size // slots))
+            raise UsageError(
+                f"{human(size)} in {MAX_PARTS:,} parts needs slots of {human(part_size)}, and all memory for "
+                f"slots is {human(memory)}: needs --partsize {enough // MiB}MiB or larger "
+                f"({human(enough * slots)} of memory)"
+            )
+    parts = -(-size // part_size)
+    uniform = max(1, -(-parts // GROWTH_AFTER)) * GROWTH_AFTER
+    return UploadPlan(part_size, memory, uniform), warnings
+
+
+def _mib_up(size: int) -> int:
+    return -(-size // MiB) * MiB
+
+
+def warnings_at(plan: UploadPlan) -> tuple[tuple[int, str], ...]:
+    """(bytes sent, what to tell the user then) for a stream of unknown length, ascending."""
+    reach = plan.reach
+    advice = "a larger --partsize reaches further" if reach < MAX_OBJECT else "S3 takes no larger object"
+    fits = f"of the largest object that fits, {human(reach)}, is sent"
+    return tuple((reach * percent // 100, f"{percent}% {fits}: {advice}") for percent in (50, 90))
+
+
+@dataclass(frozen=True, slots=True)
+class DownloadPlan:
+    """An object of ``size`` bytes, fetched in ranges of ``part_size`` bytes."""
+
+    part_size: int
+    size: int
+
+
+def ranges(size: int, part_size: int) -> Iterator[Part]:
+    """``size`` bytes in parts of ``part_size``, the last one shorter; none for an empty object."""
+    for number, offset in enumerate(range(0, size, part_size), 1):
+        yield Part(number, offset, min(part_size, size - offset))
+
+
+def layout(first: int, count: int, size: int) -> tuple[Part, ...] | None:
+    """A guess at the parts of which an object of ``size`` bytes was made, or None.
+
+    ``first`` is Content-Length and ``count`` x-amz-mp-parts-count of HEAD with partNumber=1. Tried are equal
+    parts, then our own growth, capped by each number of slots that makes a difference. More than one cap can
+    fit when few parts are capped: the default's comes first. S3 does not say more without a HEAD per part; a
+    wrong guess shows when the composite ETag does not match, and means nothing else.
+    """
+    if not (0 < first <= size and 0 < count <= MAX_PARTS):
+        return None
+    if (count - 1) * first < size <= count * first:
+        return tuple(ranges(size, first))
+    if first > MAX_PART:
+        return None
+    uncapped = 2 ** (MAX_PARTS // GROWTH_AFTER - 1)
+    for slots in (DEFAULT_SLOTS, *range(2, uncapped + 1)):
+        plan = UploadPlan(first, _page_up(first) * slots)
+        last = plan.offset_of(count)
+        if last < size <= last + plan.size_of(count):
+            return tuple(_cut(plan, size))
+    return None
+
+
+def _cut(plan: UploadPlan, size: int) -> Iterator[Part]:
+    number, offset = 1, 0
+    while offset < size:
+        length = min(plan.size_of(number), size - offset)
+        yield Part(number, offset, length)
+        number, offset = number + 1, offset + length
+
+
+def human(size: int) -> str:
+    """``size`` bytes for a person: ``512 B``, ``20.0 MiB``, ``1.9 TiB``."""
+    if size < KiB:
+        return f"{size} B"
+    value = float(size)
+    for unit in ("KiB", "MiB", "GiB", "TiB"):
+        value /= 1024
+        if value < 1023.95:  # rounds to less than 1024.0
+            return f"{value:.1f} {unit}"
+    return f"{value / 1024:.1f} PiB"

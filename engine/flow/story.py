@@ -1,0 +1,96 @@
+"""The words in which a transfer is told.
+
+An upload or a download is a *story*: a generator that reads from top to bottom, yields one instruction at a
+time, and is sent what came of it. ``Transfer`` carries the instructions out; if something fails that will
+not change by trying again, it throws a ``TransferError`` (or ``Interrupted``) into the story at the line
+where it waits, and the story's own ``except`` says how to clean up.
+
+::
+
+    answer = yield from ask(create_multipart_upload(target))
+    yield Until(self.complete)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from typing import Any
+
+from ..values import Digests, Request, Response
+from .events import Receipt, ToCollector
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A control request's success. ``doubtful``: an earlier attempt may have been carried out as well."""
+
+    response: Response
+    doubtful: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """Make a control request, with retries; sent back: an Answer."""
+
+    request: Request
+    patient: bool = False
+    within: float | None = None
+    """Seconds after which to give up, whatever the retries; None for the ordinary limits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Until:
+    """Wait until ``condition`` holds, a fact that the events change; sent back: None."""
+
+    condition: Callable[[], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class TellCollector:
+    """Sent back at once: None."""
+
+    message: ToCollector
+
+
+@dataclass(frozen=True, slots=True)
+class StreamDigests:
+    """Sent back when the collector has hashed all parts: the Digests."""
+
+    parts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Quiet:
+    """End the part workers; sent back when nothing of theirs can reach the server any more: None."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Sent back after ``seconds``: None."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Say:
+    """A warning to the user. Sent back at once: None."""
+
+    text: str
+
+
+Instruction = Ask | Until | TellCollector | StreamDigests | Quiet | Pause | Say
+Telling = Generator[Instruction, Any, Any]
+Story = Generator[Instruction, Any, Receipt]
+
+
+def ask(
+    request: Request, *, patient: bool = False, within: float | None = None
+) -> Generator[Instruction, Any, Answer]:
+    answer: Answer = yield Ask(request, patient, within)
+    return answer
+
+
+def stream_digests(parts: int) -> Generator[Instruction, Any, Digests]:
+    digests: Digests = yield StreamDigests(parts)
+    return digests

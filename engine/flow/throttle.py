@@ -1,0 +1,45 @@
+"""How many part requests may be on the wire when the server asks for fewer.
+
+Theory: additive increase, multiplicative decrease (AIMD), as TCP does it (Chiu and Jain, 1989). Halving when
+throttled and adding one at a time when not lets transfers that share a server, and know nothing of each
+other, converge on fair shares. S3 throttles per prefix and scales it over minutes, so seconds are the right
+pace.
+
+Pure: the clock is an argument. It does not know requests, slots or why a request failed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from math import inf
+
+PACE = 1.0
+"""Seconds between two halvings, and between two steps up. All the requests on the wire when throttling begins
+tell of the same event, which should halve once; their first retries are spread over as long."""
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """``limit`` part requests at once, between 1 and ``ceiling`` (the concurrency asked for).
+
+    ``now`` is seconds of any clock that does not go back.
+    """
+
+    limit: int
+    ceiling: int
+    halved: float = -inf
+    """When ``limit`` last went down."""
+    raised: float = -inf
+    """When ``limit`` last went up."""
+
+    def throttled(self, now: float) -> Window:
+        """A request was answered with throttling."""
+        if now - self.halved < PACE:
+            return self
+        return replace(self, limit=max(1, self.limit // 2), halved=now)
+
+    def succeeded(self, now: float) -> Window:
+        """A part request has succeeded."""
+        if self.limit >= self.ceiling or now - max(self.halved, self.raised) < PACE:
+            return self
+        return replace(self, limit=self.limit + 1, raised=now)

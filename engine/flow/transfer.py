@@ -1,0 +1,285 @@
+"""The only decider: events in, actions out.
+
+A ``Transfer`` holds three things and lets them meet: a *story* (what this transfer is, from top to bottom), a
+*feed* (which part gets the next slot), and *dispatch* (which request goes where, and again). ``handle`` is
+the only entry: it takes one event, lets the story go on if what it waits for has come, and returns what the
+shell has to do. It never waits, reads no clock and does no I/O, so a test can play any history through it.
+
+What cannot be mended by trying again is thrown into the story at the line where it waits; the story's own
+``except`` clauses clean up. When the story ends, ``Finish`` says how.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from ..errors import Gof3rError, Interrupted, ReaderGone, TransferError
+from ..values import Part, Verdict
+from .dispatch import Dispatch, Done, Failed, Work
+from .events import (
+    Action,
+    Beat,
+    CollectorLost,
+    Digested,
+    Event,
+    Finish,
+    Hush,
+    Lost,
+    Note,
+    Signalled,
+    Silent,
+    SinkFailed,
+    SourceFailed,
+    Tell,
+    Total,
+    Warn,
+)
+from .story import (
+    Answer,
+    Ask,
+    Instruction,
+    Pause,
+    Quiet,
+    Say,
+    Story,
+    StreamDigests,
+    TellCollector,
+    Until,
+)
+
+EPIPE = 32
+"""Linux's errno for a pipe whose reader has gone."""
+
+STILL = 300.0
+"""Seconds without a byte moved, with a part on the wire, after which a transfer gives up: longer than any
+pause that S3 or a network has been seen to recover from."""
+
+GAP = 10.0
+"""Seconds between two beats that mean we were stopped ourselves (Ctrl-Z, a suspended machine): time that
+nobody else can be blamed for."""
+
+
+class Feed(Protocol):
+    """The parts of a transfer: ``Outgoing`` or ``Incoming``."""
+
+    def take(self, event: Event) -> list[Action]:
+        """Events that are about its parts; it ignores others."""
+
+    def grant(self) -> tuple[list[Action], list[Work]]:
+        """Slots given to parts, and the requests of parts that are ready."""
+
+    def accepted(self, part: Part, verdict: Verdict) -> None: ...
+
+
+class Transfer:
+    """One transfer from its first event to ``Finish``. ``now`` is always the shell's monotonic second."""
+
+    def __init__(self, name: str, story: Story, feed: Feed, dispatch: Dispatch) -> None:
+        self._name = name
+        self._story = story
+        self._feed = feed
+        self._dispatch = dispatch
+        self._actions: list[Action] = []
+        # What the story waits for, and what has come of it.
+        self._waits: Instruction | None = None
+        self._asked: Work | None = None
+        self._answer: Answer | None = None
+        self._resume_at: float | None = None
+        self._digested: Digested | None = None
+        self._silent = False
+        # How it ends.
+        self._flowing = True
+        """Parts are read, sent and received: until the story hushes the workers."""
+        self._broken = False
+        """Something outside the requests has failed; only the first such thing is told."""
+        self._finished = False
+        # Watching for stillness.
+        self._moved = 0
+        self._moved_at = 0.0
+        self._beat_at: float | None = None
+
+    def start(self, now: float) -> list[Action]:
+        """The first actions."""
+        self._next(None, now)
+        return self._after(now)
+
+    def handle(self, event: Event | None, now: float) -> list[Action]:
+        """Take ``event`` (None: a deadline has passed) and say what is to be done."""
+        try:
+            if event is not None:
+                self._take(event, now)
+            for failed in self._dispatch.expire(now):
+                self._failed(failed, now)
+        except TransferError as error:
+            self._break(self._error(str(error)), now)
+        return self._after(now)
+
+    def deadline(self, now: float) -> float | None:
+        """When ``handle(None)`` has something to do at the latest."""
+        moments = [m for m in (self._dispatch.deadline(now), self._resume_at) if m is not None]
+        return min(moments, default=None)
+
+    # --- events ------------------------------------------------------------------
+
+    def _take(self, event: Event, now: float) -> None:
+        match event:
+            case Verdict():
+                self._judged(event, now)
+            case Digested():
+                self._digested = event
+            case Silent():
+                self._silent = True
+            case Lost():
+                self._lost(event.worker, now)
+            case Beat():
+                self._beat(event.moved, now)
+            case Signalled():
+                self._break(Interrupted(event.number), now)
+            case CollectorLost():
+                self._break(self._error("the collector process was lost; run again"), now)
+            case SourceFailed():
+                self._break(self._error(f"reading the source failed: {event.text}"), now)
+            case SinkFailed():
+                gone = event.errno == EPIPE
+                error = self._error(f"writing the destination failed: {event.text}")
+                self._break(ReaderGone("the reader has gone") if gone else error, now)
+            case _ if self._flowing:
+                self._actions += self._feed.take(event)
+            case _:
+                pass  # news of parts that were given up
+
+    def _judged(self, verdict: Verdict, now: float) -> None:
+        result = self._dispatch.judged(verdict, now)
+        match result:
+            case Done(work, _) if work is self._asked:
+                assert verdict.response is not None
+                self._answer = Answer(verdict.response, work.doubtful)
+            case Done(work, _) if work.part is not None:
+                self._feed.accepted(work.part, verdict)
+            case Failed():
+                self._failed(result, now)
+            case Note():
+                self._actions.append(result)
+            case _:
+                pass
+
+    def _failed(self, failed: Failed, now: float) -> None:
+        if failed.work is self._asked or not failed.work.control:
+            self._throw(failed.error, now)
+
+    def _lost(self, worker: int, now: float) -> None:
+        results = self._dispatch.lost(worker, now)
+        if self._dispatch.too_many_losses:
+            self._break(self._error("4 worker processes were lost; see the system's log"), now)
+            return
+        self._actions.append(Note(f"worker {worker} was lost"))
+        for result in results:
+            if isinstance(result, Failed):
+                self._failed(result, now)
+            else:
+                self._actions.append(result)
+
+    def _beat(self, moved: int, now: float) -> None:
+        slept = self._beat_at is not None and now - self._beat_at > GAP
+        self._beat_at = now
+        if moved != self._moved or slept or not self._dispatch.parts_on_wire:
+            self._moved, self._moved_at = moved, now
+        elif now - self._moved_at > STILL:
+            minutes = int(STILL // 60)
+            self._break(self._error(f"no byte has moved for {minutes} minutes; run again"), now)
+
+    # --- the story ------------------------------------------------------------------
+
+    def _next(self, answer: object, now: float) -> None:
+        """Send the story ``answer`` and carry out the instruction that it goes on with."""
+        self._step(lambda: self._story.send(answer), now)
+
+    def _throw(self, error: Gof3rError, now: float) -> None:
+        self._step(lambda: self._story.throw(error), now)
+
+    def _break(self, error: Gof3rError, now: float) -> None:
+        """Something has failed that no request can mend; what fails in its wake is not told."""
+        if not self._broken and not self._finished:
+            self._broken = True
+            self._throw(error, now)
+
+    def _error(self, text: str) -> TransferError:
+        return TransferError(f"{self._name}: {text}")
+
+    def _step(self, advance: Callable[[], Instruction], now: float) -> None:
+        self._asked = self._answer = self._resume_at = None
+        try:
+            self._waits = advance()
+        except StopIteration as end:
+            self._finish(Finish(end.value))
+        except Gof3rError as error:
+            self._finish(Finish(None, error))
+        else:
+            self._carry_out(self._waits, now)
+
+    def _finish(self, finish: Finish) -> None:
+        self._waits = None
+        self._finished = True
+        self._flowing = False
+        self._dispatch.drop_all()
+        self._actions.append(finish)
+
+    def _carry_out(self, instruction: Instruction, now: float) -> None:
+        match instruction:
+            case Ask(request, patient, within):
+                expires = None if within is None else now + within
+                self._asked = Work(request, request.operation, patient=patient, expires=expires)
+                self._dispatch.submit(self._asked)
+            case TellCollector(message):
+                self._actions.append(Tell(message))
+            case StreamDigests(parts):
+                self._actions.append(Tell(Total(parts)))
+            case Quiet():
+                self._flowing = False
+                self._silent = False
+                self._dispatch.drop_all()
+                self._actions.append(Hush())
+            case Pause(seconds):
+                self._resume_at = now + seconds
+            case Say(text):
+                self._actions.append(Warn(text))
+            case _:
+                pass
+
+    def _come(self, now: float) -> tuple[bool, object]:
+        """Whether what the story waits for is there, and what to send it."""
+        match self._waits:
+            case Ask():
+                return self._answer is not None, self._answer
+            case Until(condition):
+                return condition(), None
+            case StreamDigests():
+                return self._digested is not None, self._digested and self._digested.digests
+            case Quiet():
+                return self._silent, None
+            case Pause():
+                return self._resume_at is not None and now >= self._resume_at, now
+            case None:
+                return False, None
+            case _:
+                return True, None
+
+    # --- actions ------------------------------------------------------------------
+
+    def _after(self, now: float) -> list[Action]:
+        """Let the story go on as far as it can, grant what can be granted, send what is due."""
+        while True:
+            ready, answer = self._come(now)
+            if not ready:
+                break
+            self._next(answer, now)
+        if self._flowing:
+            actions, works = self._feed.grant()
+            self._actions += actions
+            for work in works:
+                self._dispatch.submit(work)
+        if not self._finished:
+            self._actions += self._dispatch.assign(now)
+        actions, self._actions = self._actions, []
+        return actions

@@ -1,0 +1,1 @@
+"""The shell: the processes of the ring, their pipes, their shared memory, and curl."""

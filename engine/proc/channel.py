@@ -1,0 +1,87 @@
+"""Messages between two processes: pickled values over a private pipe, one writer and one reader.
+
+One pipe an edge, never a shared queue: a writer killed inside a shared queue's lock would hang everybody,
+whereas a private pipe keeps every message whole and ends in EOF, which is a dead writer's last message.
+
+A message is a 4-byte little-endian length and a pickle. Sends block, and never do in practice: messages in
+flight are bounded by the slots, and the pipe holds more than that. Reads never block.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pickle
+import struct
+from typing import Any
+
+PIPE = 1 << 20
+"""Bytes of a pipe: the most that Linux gives without privilege (/proc/sys/fs/pipe-max-size)."""
+
+_LENGTH = struct.Struct("<I")
+
+
+def widen(fd: int) -> None:
+    """Make the pipe ``fd`` hold ``PIPE`` bytes if it is one and the system allows: 0.35 instead of 0.60 CPU
+    s/GiB for a stream (measured)."""
+    try:
+        fcntl.fcntl(fd, fcntl.F_SETPIPE_SZ, PIPE)
+    except OSError:
+        pass  # no pipe, or the user's share of pipe memory is used up: slower, not wrong
+
+
+class Sender:
+    """The writing end."""
+
+    def __init__(self, fd: int) -> None:
+        self.fd = fd
+
+    def send(self, message: object) -> None:
+        """Raises BrokenPipeError when the reader has ended."""
+        pickled = pickle.dumps(message, pickle.HIGHEST_PROTOCOL)
+        data = memoryview(_LENGTH.pack(len(pickled)) + pickled)
+        while data:
+            data = data[os.write(self.fd, data) :]
+
+    def close(self) -> None:
+        os.close(self.fd)
+
+
+class Receiver:
+    """The reading end. ``ended`` turns true when the writer has closed or died."""
+
+    def __init__(self, fd: int) -> None:
+        self.fd = fd
+        self.ended = False
+        self._buffer = bytearray()
+        os.set_blocking(fd, False)
+
+    def receive(self) -> list[Any]:
+        """All whole messages that have come, possibly none; what a dying writer left half done is dropped."""
+        while not self.ended:
+            try:
+                data = os.read(self.fd, PIPE)
+            except BlockingIOError:
+                break
+            self.ended = not data
+            self._buffer += data
+        messages = []
+        start = 0
+        while len(self._buffer) - start >= _LENGTH.size:
+            (length,) = _LENGTH.unpack_from(self._buffer, start)
+            end = start + _LENGTH.size + length
+            if len(self._buffer) < end:
+                break
+            messages.append(pickle.loads(memoryview(self._buffer)[start + _LENGTH.size : end]))
+            start = end
+        del self._buffer[:start]
+        return messages
+
+    def close(self) -> None:
+        os.close(self.fd)
+
+
+def pipe() -> tuple[Receiver, Sender]:
+    reading, writing = os.pipe()
+    widen(writing)
+    return Receiver(reading), Sender(writing)

@@ -1,0 +1,209 @@
+"""The collector: outcomes in, verdicts out, and the stream in order.
+
+put: it judges what the workers report, and runs the stream's md5 over the slots in part order while the
+parts upload. get: it judges, waits for a part's turn, hashes, writes, frees. Nothing reaches the destination
+before its part has been checked; the last part waits for the parent's word.
+
+Its loop never blocks: hashing goes in steps of a MiB, writing is a thread's (the destination may be a pipe
+whose reader sleeps, and O_NONBLOCK would be its reader's too), so outcomes are drained whatever happens. A
+worker's end of file is its last message, and is passed on only after everything that came before it.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import threading
+from collections import deque
+from collections.abc import Mapping
+from queue import SimpleQueue
+
+from ..flow.events import (
+    Announce,
+    Digested,
+    Expect,
+    Hashed,
+    Lost,
+    Release,
+    SinkFailed,
+    Total,
+    Written,
+)
+from ..flow.reorder import Reorder
+from ..flow.verify import judge
+from ..s3 import checksums
+from ..values import Outcome, Part, Slot
+from .channel import Receiver, Sender, widen
+from .slab import Slab
+
+STEP = 1 << 20
+"""Bytes to hash or write before looking around: about 1.5 ms of md5."""
+
+TURN = 1.0
+"""Seconds that the loop waits at most, so that its tick is never long silent."""
+
+Piece = tuple[Part, Slot]
+
+
+class Writer:
+    """A thread that writes slots to ``fd``, in the order they are given; only started by the first one."""
+
+    def __init__(self, fd: int, slab: Slab) -> None:
+        self.fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._sink = fd
+        self._slab = slab
+        self._todo: SimpleQueue[Piece] = SimpleQueue()
+        self._done: deque[Written | SinkFailed] = deque()
+        self._thread: threading.Thread | None = None
+
+    def write(self, piece: Piece) -> None:
+        if self._thread is None:
+            widen(self._sink)
+            self._thread = threading.Thread(target=self._run, daemon=True)
+            self._thread.start()
+        self._todo.put(piece)
+
+    def _run(self) -> None:
+        while True:
+            part, slot = self._todo.get()
+            data = self._slab.bytes_of(slot, part.length)
+            try:
+                while data:
+                    data = data[os.write(self._sink, data[:STEP]) :]
+            except OSError as error:
+                self._say(SinkFailed(error.errno or 0, error.strerror or str(error)))
+                return
+            self._say(Written(part, slot))
+
+    def _say(self, event: Written | SinkFailed) -> None:
+        self._done.append(event)
+        os.eventfd_write(self.fd, 1)
+
+    def done(self) -> list[Written | SinkFailed]:
+        try:
+            os.eventfd_read(self.fd)
+        except BlockingIOError:
+            pass
+        return [self._done.popleft() for _ in range(len(self._done))]
+
+
+class Collector:
+    """One process's loop; ``run`` returns when the parent closes its pipe. ``sink``: where a download goes;
+    None for an upload."""
+
+    def __init__(
+        self,
+        seat: int,
+        orders: Receiver,
+        outcomes: Mapping[int, Receiver],
+        verdicts: Sender,
+        slab: Slab,
+        sink: int | None,
+    ) -> None:
+        self._seat = seat
+        self._orders = orders
+        self._outcomes = {receiver.fd: (worker, receiver) for worker, receiver in outcomes.items()}
+        self._verdicts = verdicts
+        self._slab = slab
+        self._sink = sink
+        self._writer = Writer(sink, slab) if sink is not None else None
+        self._poll = select.poll()
+        self._turns: Reorder[Piece] = Reorder()
+        self._digests: dict[str, checksums.Digest] = {}
+        self._held = 0
+        self._kept: Piece | None = None
+        self._released = False
+        self._to_hash: deque[Piece] = deque()
+        self._offset = 0
+        """Bytes of the first of ``_to_hash`` that are hashed."""
+        self._hashed = 0
+        self._total: int | None = None
+
+    def run(self) -> None:
+        self._poll.register(self._orders.fd, select.POLLIN)
+        for fd in self._outcomes:
+            self._poll.register(fd, select.POLLIN)
+        if self._writer is not None and self._sink is not None:
+            self._poll.register(self._writer.fd, select.POLLIN)
+            self._poll.register(self._sink, 0)  # tells when the reader has gone, also between writes
+        while not self._orders.ended:
+            events = self._poll.poll(0 if self._to_hash else TURN * 1000)
+            self._slab.ticks[self._seat] += 1
+            for fd, mask in events:
+                self._react(fd, mask)
+            self._hash_a_step()
+
+    def _react(self, fd: int, mask: int) -> None:
+        if fd == self._orders.fd:
+            for message in self._orders.receive():
+                self._obey(message)
+        elif self._writer is not None and fd == self._writer.fd:
+            for event in self._writer.done():
+                self._verdicts.send(event)
+        elif fd == self._sink:
+            self._poll.unregister(fd)
+            if mask & select.POLLERR:
+                self._verdicts.send(SinkFailed(32, "the reader has closed it"))
+        else:
+            worker, receiver = self._outcomes[fd]
+            for outcome in receiver.receive():
+                self._judge(outcome)
+            if receiver.ended:
+                self._poll.unregister(fd)
+                self._verdicts.send(Lost(worker))
+
+    def _obey(self, message: object) -> None:
+        match message:
+            case Expect(digests, held):
+                self._digests = {name: checksums.new(name) for name in digests}
+                self._held = held
+            case Announce(part, slot):
+                self._to_hash.append((part, slot))
+            case Total(parts):
+                self._total = parts
+                self._say_digests()
+            case Release():
+                self._released = True
+                if self._kept is not None:
+                    self._write(self._kept)
+
+    def _judge(self, outcome: Outcome) -> None:
+        verdict = judge(outcome)
+        self._verdicts.send(verdict)
+        job = verdict.job
+        if verdict.failure is None and job.direction == "receive" and job.part and job.slot:
+            for piece in self._turns.put(job.part.number, (job.part, job.slot)):
+                if self._digests:
+                    self._to_hash.append(piece)
+                else:
+                    self._write(piece)
+
+    def _hash_a_step(self) -> None:
+        if not self._to_hash:
+            return
+        part, slot = self._to_hash[0]
+        data = self._slab.bytes_of(slot, part.length)[self._offset : self._offset + STEP]
+        for digest in self._digests.values():
+            digest.update(data)
+        self._offset += len(data)
+        if self._offset < part.length:
+            return
+        self._to_hash.popleft()
+        self._offset = 0
+        self._hashed += 1
+        if self._writer is not None:
+            self._write((part, slot))
+        else:
+            self._verdicts.send(Hashed(slot))
+        self._say_digests()
+
+    def _say_digests(self) -> None:
+        if self._hashed == self._total:
+            self._verdicts.send(Digested({name: digest.digest() for name, digest in self._digests.items()}))
+
+    def _write(self, piece: Piece) -> None:
+        assert self._writer is not None
+        if piece[0].number == self._held and not self._released:
+            self._kept = piece
+        else:
+            self._writer.write(piece)

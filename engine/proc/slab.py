@@ -1,0 +1,49 @@
+"""The slab: one piece of anonymous shared memory that holds every byte in transit.
+
+Made with ``memfd_create``: nothing to leak in /dev/shm, and not bounded by a container's small mount there.
+The parent makes it before the first fork; every process inherits the mapping. Its first page is the *board*,
+where each process counts its turns and the bytes it has moved; the rest is cut into slots.
+
+It knows where slots lie, not whose they are.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+
+from ..values import Slot
+
+BOARD = mmap.PAGESIZE
+"""Bytes ahead of the slots: two 8-byte counters for each process."""
+
+SEATS = BOARD // 16
+"""Processes that the board has room for."""
+
+
+class Slab:
+    """``size`` bytes for slots, and the board. Raises OSError when there is no such memory."""
+
+    def __init__(self, size: int) -> None:
+        self._fd = os.memfd_create("gof3r", os.MFD_CLOEXEC)
+        os.ftruncate(self._fd, BOARD + size)
+        self._map = mmap.mmap(self._fd, BOARD + size)
+        self._view = memoryview(self._map)
+        counters = self._view[:BOARD].cast("Q")
+        self.ticks = counters[:SEATS]
+        """Turns of each process's loop, by seat; a process that stops counting has stopped."""
+        self.moved = counters[SEATS:]
+        """Body bytes that each process has sent or received."""
+
+    @property
+    def fd(self) -> int:
+        return self._fd
+
+    def bytes_of(self, slot: Slot, length: int) -> memoryview:
+        """The first ``length`` bytes of ``slot``, without a copy."""
+        start = BOARD + slot.offset
+        return self._view[start : start + min(length, slot.size)]
+
+    def map_slot(self, slot: Slot) -> mmap.mmap:
+        """A mapping of ``slot`` alone: its ``write`` is a function in C that cannot reach another slot."""
+        return mmap.mmap(self._fd, slot.size, offset=BOARD + slot.offset)

@@ -1,0 +1,157 @@
+"""A worker: jobs in, HTTP, outcomes out.
+
+It signs what it is given, moves bytes between sockets and slots, and computes digests in a thread beside the
+sockets (hashlib releases the GIL, and md5 of a part takes longer than sending it). It has no opinions: what
+an answer means and what comes next is decided elsewhere.
+
+The control worker runs the same loop, for requests without parts.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import threading
+import time
+from collections import deque
+from dataclasses import dataclass
+from mmap import mmap
+from queue import SimpleQueue
+
+from ..s3 import checksums, sigv4
+from ..values import Digests, Job, Outcome, Slot
+from .channel import Receiver, Sender
+from .curl import Ended, Exchange, Wire
+from .slab import Slab
+
+TURN = 1.0
+"""Seconds that the loop waits at most, so that its tick is never long silent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What all workers of a transfer need to know."""
+
+    region: str
+    ca_bundle: str
+
+
+class Digester:
+    """A thread that computes the digests of slots, in the order they are given."""
+
+    def __init__(self) -> None:
+        self.fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._todo: SimpleQueue[tuple[object, tuple[str, ...], memoryview]] = SimpleQueue()
+        self._done: deque[tuple[object, Digests]] = deque()
+        self._thread: threading.Thread | None = None
+
+    def compute(self, what: object, names: tuple[str, ...], data: memoryview) -> None:
+        """Compute ``names`` over ``data``; ``done`` gives the result together with ``what``."""
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, daemon=True)
+            self._thread.start()
+        self._todo.put((what, names, data))
+
+    def _run(self) -> None:
+        while True:
+            what, names, data = self._todo.get()
+            self._done.append((what, checksums.compute(names, data)))
+            os.eventfd_write(self.fd, 1)
+
+    def done(self) -> list[tuple[object, Digests]]:
+        try:
+            os.eventfd_read(self.fd)
+        except BlockingIOError:
+            pass
+        return [self._done.popleft() for _ in range(len(self._done))]
+
+
+class Worker:
+    """One process's loop; ``run`` returns when the parent closes the job pipe."""
+
+    def __init__(self, seat: int, jobs: Receiver, outcomes: Sender, slab: Slab, settings: Settings) -> None:
+        self._seat = seat
+        self._jobs = jobs
+        self._outcomes = outcomes
+        self._slab = slab
+        self._settings = settings
+        self._epoll = select.epoll()
+        self._wire = Wire(self._epoll, settings.ca_bundle)
+        self._digester = Digester()
+        self._maps: dict[Slot, mmap] = {}
+        self._moved = 0
+
+    def run(self) -> None:
+        self._epoll.register(self._jobs.fd, select.EPOLLIN)
+        self._epoll.register(self._digester.fd, select.EPOLLIN)
+        while not self._jobs.ended:
+            events = self._epoll.poll(self._wire.timeout(TURN))
+            self._slab.ticks[self._seat] += 1
+            for fd, mask in events:
+                if fd == self._jobs.fd:
+                    for job in self._jobs.receive():
+                        self._take(job)
+                elif fd == self._digester.fd:
+                    for what, digests in self._digester.done():
+                        self._digested(what, digests)
+                else:
+                    self._wire.act(fd, mask)
+            self._wire.act_on_time()
+            for ended in self._wire.ended():
+                self._ended(ended)
+            self._slab.moved[self._seat] = self._moved + sum(x.moved for x in self._wire.exchanges)
+
+    def _take(self, job: Job) -> None:
+        if job.direction == "send":
+            assert job.part is not None and job.slot is not None
+            data = self._slab.bytes_of(job.slot, job.part.length)
+            self._digester.compute(job, job.digests, data)
+        else:
+            self._start(job, {})
+
+    def _digested(self, what: object, digests: Digests) -> None:
+        if isinstance(what, Job):
+            self._start(what, digests)
+        elif isinstance(what, Ended):
+            self._report(what, digests)
+
+    def _start(self, job: Job, digests: Digests) -> None:
+        exchange = Exchange(job, digests=digests)
+        if job.slot is not None and job.part is not None:
+            if job.direction == "send":
+                exchange.body = self._slab.bytes_of(job.slot, job.part.length)
+            else:
+                exchange.into = self._map(job.slot)
+        headers = job.request.headers + checksums.digest_headers(digests)
+        if job.credentials is not None:
+            request = job.request.with_headers(headers)
+            headers = sigv4.sign(request, job.credentials, self._settings.region, time.time() + job.skew)
+        self._wire.start(exchange, headers)
+
+    def _map(self, slot: Slot) -> mmap:
+        if slot not in self._maps:
+            self._maps[slot] = self._slab.map_slot(slot)
+        return self._maps[slot]
+
+    def _ended(self, ended: Ended) -> None:
+        exchange = ended.exchange
+        job = exchange.job
+        self._moved += exchange.moved
+        complete = job.part is not None and exchange.received == job.part.length
+        if job.direction == "receive" and job.digests and complete and job.slot and job.part:
+            self._digester.compute(ended, job.digests, self._slab.bytes_of(job.slot, job.part.length))
+        else:
+            self._report(ended, exchange.digests)
+
+    def _report(self, ended: Ended, digests: Digests) -> None:
+        exchange = ended.exchange
+        self._outcomes.send(
+            Outcome(
+                job=exchange.job,
+                worker=self._seat,
+                response=ended.response,
+                failure=ended.failure,
+                digests=digests,
+                received=exchange.received,
+            )
+        )

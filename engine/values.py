@@ -1,0 +1,194 @@
+"""The values that travel: between the layers, between the processes, and over the wire.
+
+Everything here is frozen and picklable, holds no behaviour beyond reading itself, and knows nothing of
+processes, sockets or clocks. Bytes of an object are never among them: a message names a slot, and the bytes
+stay in the slab (DESIGN's third tenet).
+
+Words: a *part* is a run of the object's bytes, numbered from 1 as S3 does. A *slot* is a run of the slab's
+bytes. A *job* is one attempt at one request. An *outcome* is what a worker saw of it, a *verdict* what the
+collector makes of the outcome.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+Header = tuple[str, str]
+DigestName = Literal["md5", "crc64nvme", "crc32", "crc32c", "sha1", "sha256"]
+Digests = Mapping[str, bytes]
+"""Digest name to its raw bytes, big-endian for CRCs (the form that S3 base64-encodes)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """An S3 identity. The secrets never show in a repr, hence not in a log or a traceback."""
+
+    access_key: str
+    secret_key: str = field(repr=False)
+    token: str = field(default="", repr=False)
+    expires: float | None = None
+    """Epoch seconds after which S3 refuses them; None for keys that do not expire."""
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where S3 answers: ``scheme://host[:port][/prefix]``; ``prefix`` has no trailing slash."""
+
+    scheme: Literal["http", "https"]
+    host: str
+    port: int | None = None
+    prefix: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One object at one endpoint. ``key`` is text as the user gave it; its UTF-8 bytes go out as they are
+    (surrogate escapes keep bytes of the command line that are not UTF-8)."""
+
+    endpoint: Endpoint
+    region: str
+    bucket: str
+    key: str
+    path_style: bool
+    version_id: str = ""
+
+    def __str__(self) -> str:
+        return f"s3://{self.bucket}/{self.key}"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """An HTTP request of S3, unsigned until ``sigv4.sign`` has added its headers.
+
+    ``path`` and ``query`` are percent-encoded already, exactly as they go on the wire; ``query`` has its
+    parameters in the order of the canonical request. ``body`` is for control requests only: the body of a
+    part request is its slot.
+    """
+
+    operation: str
+    """S3's API name in snake case (``upload_part``), for messages and statistics."""
+    method: str
+    scheme: str
+    authority: str
+    """Value of the Host header: host, with the port unless it is the scheme's own."""
+    path: str
+    query: str = ""
+    headers: tuple[Header, ...] = ()
+    body: bytes = field(default=b"", repr=False)
+
+    @property
+    def url(self) -> str:
+        return f"{self.scheme}://{self.authority}{self.path}" + (f"?{self.query}" if self.query else "")
+
+    def with_headers(self, headers: tuple[Header, ...]) -> Request:
+        """The same request with ``headers`` instead of its own."""
+        return replace(self, headers=headers)
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """What a server answered. ``headers`` has lower-case names; ``body`` is empty when a slot took it."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes = field(default=b"", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why one attempt did not succeed: an error as a value, raised only where someone can act on it.
+
+    ``kind``: ``server`` (it answered with an error), ``transport`` (curl gave up), ``check`` (the bytes or
+    their digests are not what they should be), ``lost`` (the worker died).
+    """
+
+    kind: Literal["server", "transport", "check", "lost"]
+    code: str
+    """S3's error code (``SlowDown``), curl's number (``28``), or the check that failed (``md5``)."""
+    message: str = ""
+    """One line, control characters stripped, at most 300 characters."""
+    status: int = 0
+    """HTTP status; 0 when there was no answer."""
+    request_id: str = ""
+    retry_after: float | None = None
+    """Seconds the server asks us to wait."""
+    server_time: float | None = None
+    """Epoch seconds of the answer's Date header."""
+    connected: bool = True
+    """False when the attempt ended before a connection stood: nothing can have reached the server."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Bytes ``offset`` to ``offset + length`` of the object; ``number`` counts from 1."""
+
+    number: int
+    offset: int
+    length: int
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """Bytes ``offset`` to ``offset + size`` of the slab."""
+
+    index: int
+    offset: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One attempt at one request, from the parent to a worker.
+
+    With a ``part``, ``slot`` holds its bytes (``direction`` ``send``) or takes them (``receive``).
+    """
+
+    id: int
+    """Unique over the transfer: every attempt has its own."""
+    attempt: int
+    request: Request
+    credentials: Credentials | None
+    """None: the request goes out unsigned."""
+    skew: float = 0.0
+    """Seconds to add to the local clock when signing (server's clock minus ours)."""
+    part: Part | None = None
+    slot: Slot | None = None
+    direction: Literal["send", "receive", "none"] = "none"
+    digests: tuple[str, ...] = ()
+    """What to compute of the part's bytes; of a sent part, what to send along."""
+    etag: str = ""
+    """For a received part: the ETag that it must come from."""
+    object_size: int = 0
+    """For a received part: the size that Content-Range must name."""
+    fresh: bool = False
+    """Use a new connection (after a failed check, the old one is suspect)."""
+    patient: bool = False
+    """The server may be silent for minutes (CompleteMultipartUpload)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a worker saw of a job: an answer, or the failure to get one. From worker to collector."""
+
+    job: Job
+    worker: int
+    response: Response | None = None
+    failure: Failure | None = None
+    digests: Digests = field(default_factory=dict)
+    received: int = 0
+    """Body bytes that arrived in the slot."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """An outcome after every check that one part allows. ``failure`` is None when the part is accepted."""
+
+    job: Job
+    worker: int
+    response: Response | None
+    failure: Failure | None
+    digests: Digests = field(default_factory=dict)
+    moved: int = 0
+    """Body bytes that this attempt moved, even when it failed."""

@@ -1,0 +1,71 @@
+"""Where a download goes: standard output, or a file that appears only when it is complete and verified.
+
+A file is written beside its place under a temporary name and renamed into it, after its bytes are on the
+disk. What is no regular file (a pipe, a device) has no place to be renamed into and is written as it is.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import stat
+from types import TracebackType
+
+from gof3r.engine.errors import Gof3rError
+
+STDOUT = 1
+
+
+class Destination:
+    """As a context manager: ``fd`` is open for writing; without ``commit`` nothing is left behind."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._temporary = ""
+        self.fd = STDOUT
+
+    def __enter__(self) -> Destination:
+        """Raises Gof3rError when the file cannot be made."""
+        if not self._path:
+            return self
+        try:
+            if self._is_special():
+                self.fd = os.open(self._path, os.O_WRONLY | os.O_CLOEXEC)
+            else:
+                self._path = os.path.realpath(self._path)  # a link stays, and what it points to is replaced
+                folder, name = os.path.split(self._path)
+                # Names have 255 bytes at most on Linux's file systems; ours must fit beside a long one.
+                self._temporary = os.path.join(folder, f".{name[:60]}.gof3r-{secrets.token_hex(4)}")
+                self.fd = os.open(self._temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+        except OSError as error:
+            self._temporary = ""
+            raise Gof3rError(f"cannot write {self._path}: {error.strerror}") from None
+        return self
+
+    def _is_special(self) -> bool:
+        try:
+            mode = os.stat(self._path).st_mode
+        except FileNotFoundError:
+            return False
+        return not stat.S_ISREG(mode)
+
+    def commit(self) -> None:
+        """The bytes are complete: make the file appear. Raises Gof3rError."""
+        if not self._temporary:
+            return
+        try:
+            os.fsync(self.fd)
+            if os.path.exists(self._path):
+                os.fchmod(self.fd, stat.S_IMODE(os.stat(self._path).st_mode))
+            os.rename(self._temporary, self._path)
+        except OSError as error:
+            raise Gof3rError(f"cannot write {self._path}: {error.strerror}") from None
+        self._temporary = ""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.fd != STDOUT:
+            os.close(self.fd)
+        if self._temporary:
+            os.unlink(self._temporary)

@@ -1,0 +1,154 @@
+"""The two stories as the user tells them: put this there, get that here.
+
+A ``config.Transfer`` goes in; the engine's parts are chosen and put together; the user hears how it went.
+What happens in between is the engine's: ``flow.upload`` and ``flow.download`` tell it.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import stat
+import time
+
+from gof3r.engine.errors import Gof3rError, UsageError
+from gof3r.engine.flow.dispatch import Dispatch
+from gof3r.engine.flow.download import Download
+from gof3r.engine.flow.events import Receipt
+from gof3r.engine.flow.incoming import Incoming
+from gof3r.engine.flow.outgoing import Outgoing
+from gof3r.engine.flow.plan import upload_plan, warnings_at
+from gof3r.engine.flow.slots import Ledger, stride
+from gof3r.engine.flow.transfer import Feed
+from gof3r.engine.flow.transfer import Transfer as Flow
+from gof3r.engine.flow.upload import Upload
+from gof3r.engine.proc.parent import Ring, Source
+from gof3r.engine.proc.slab import Slab
+from gof3r.engine.proc.worker import Settings
+from gof3r.engine.s3.operations import sidecar_target
+from gof3r.engine.s3.request import check_names
+
+from . import credentials
+from .config import Transfer
+from .destination import Destination
+from .report import Report
+
+STDIN = 0
+
+
+def put(transfer: Transfer, report: Report) -> None:
+    """Upload standard input or a file. Raises Gof3rError unless the object is complete and verified."""
+    started = time.monotonic()
+    _check_sidecar_key(transfer)
+    source_fd = _open_source(transfer.path)
+    size = _size_of(source_fd)
+    plan, warnings = upload_plan(transfer.part_size, transfer.concurrency, size)
+    for text in warnings:
+        report.warning(text)
+    ledger = Ledger(plan.memory, plan.size_of(1))
+    slab = _slab(ledger)
+    parts = Outgoing(
+        plan=plan,
+        ledger=ledger,
+        announce=transfer.sidecar,
+        warnings=warnings_at(plan) if size is None else (),
+    )
+    upload = Upload(
+        transfer.target,
+        parts,
+        headers=transfer.headers,
+        digests=transfer.checksums,
+        sidecar=transfer.sidecar,
+    )
+    source = Source(source_fd, slab, crc="crc64nvme" in transfer.checksums)
+    receipt = _run(transfer, report, upload, parts, slab, source=source)
+    report.done(receipt.size, time.monotonic() - started, receipt.proofs)
+
+
+def get(transfer: Transfer, report: Report) -> None:
+    """Download to standard output or a file. Raises Gof3rError unless all of it is there and verified."""
+    started = time.monotonic()
+    ledger = Ledger(memory=stride(transfer.part_size) * max(transfer.concurrency, 2), size=transfer.part_size)
+    slab = _slab(ledger)
+    parts = Incoming(ledger)
+    download = Download(
+        transfer.target,
+        parts,
+        part_size=transfer.part_size,
+        digests=transfer.checksums,
+        sidecar=transfer.sidecar,
+    )
+    with Destination(transfer.path) as destination:
+        receipt = _run(transfer, report, download, parts, slab, sink=destination.fd)
+        destination.commit()
+    report.done(receipt.size, time.monotonic() - started, receipt.proofs)
+
+
+def _run(
+    transfer: Transfer,
+    report: Report,
+    story: Upload | Download,
+    feed: Feed,
+    slab: Slab,
+    source: Source | None = None,
+    sink: int | None = None,
+) -> Receipt:
+    workers = transfer.workers or min(len(os.sched_getaffinity(0)), transfer.concurrency)
+    dispatch = Dispatch(
+        name=story.name,
+        credentials=credentials.resolve(os.environ, transfer.profile, transfer.sign),
+        workers=workers,
+        concurrency=transfer.concurrency,
+        attempts=transfer.retries,
+        random=random.random,
+        wall_offset=time.time() - time.monotonic(),
+    )
+    settings = Settings(transfer.target.region, _ca_bundle(transfer))
+    flow = Flow(story.name, story.story(), feed, dispatch)
+    return Ring(flow, slab, settings, workers=workers, source=source, sink=sink, listener=report).run()
+
+
+def _ca_bundle(transfer: Transfer) -> str:
+    """The certificates to trust. libcurl in pycurl's wheel has none of its own that every system has."""
+    if transfer.ca_bundle or transfer.target.endpoint.scheme == "http":
+        return transfer.ca_bundle
+    import certifi  # late: plain HTTP needs none
+
+    return certifi.where()
+
+
+def _slab(ledger: Ledger) -> Slab:
+    try:
+        return Slab(ledger.memory)
+    except (OSError, OverflowError, ValueError, MemoryError) as error:
+        text = f"no memory for slots, {ledger.memory} bytes: {error}; use a smaller -c or -s"
+        raise Gof3rError(text) from None
+
+
+def _open_source(path: str) -> int:
+    if not path:
+        return STDIN
+    try:
+        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as error:
+        raise Gof3rError(f"cannot read {path}: {error.strerror}") from None
+
+
+def _size_of(fd: int) -> int | None:
+    """Bytes left to read, where ``fd`` is a regular file."""
+    try:
+        status = os.fstat(fd)
+        return status.st_size - os.lseek(fd, 0, os.SEEK_CUR) if stat.S_ISREG(status.st_mode) else None
+    except OSError as error:
+        raise Gof3rError(f"cannot read standard input: {error.strerror}") from None
+
+
+def _check_sidecar_key(transfer: Transfer) -> None:
+    if transfer.sidecar:
+        sidecar = sidecar_target(transfer.target)
+        try:
+            check_names(sidecar.bucket, sidecar.key)
+        except UsageError:
+            raise UsageError(
+                "the key is too long for its md5 sidecar, whose key is 8 bytes longer; use --no-md5"
+            ) from None

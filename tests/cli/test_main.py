@@ -1,0 +1,111 @@
+"""The exit code and the lines on standard error, for what ends before a transfer begins."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from subprocess import DEVNULL, PIPE
+
+import pytest
+
+from gof3r import cli
+
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture
+def run(environment: dict[str, str]) -> Run:
+    """The program in a process of its own; its streams as for ``subprocess``, or redirected by a shell."""
+
+    def run(
+        *arguments: str, stdout: int = PIPE, stderr: int = PIPE, redirect: str = ""
+    ) -> subprocess.CompletedProcess[str]:
+        shell = ["sh", "-c", f'exec "$@" {redirect}', "sh", sys.executable, "-m", "gof3r", *arguments]
+        environ = {**environment, "PYTHONPATH": ":".join(sys.path)}
+        return subprocess.run(shell, env=environ, stdin=DEVNULL, stdout=stdout, stderr=stderr, text=True)
+
+    return run
+
+
+@pytest.fixture
+def gone() -> Iterator[int]:
+    """The writing end of a pipe whose reader has gone."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    yield writer
+    os.close(writer)
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [(["--help"], cli.TOP), (["put", "-h"], cli.PUT), (["get", "--help"], cli.GET)],
+)
+def test_help_goes_to_standard_output(
+    words: list[str], text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(words) == 0
+    assert capsys.readouterr() == (text, "")
+
+
+@pytest.mark.parametrize(
+    ("words", "error", "usage"),
+    [
+        ([], "no command is given: put or get", "gof3r --help"),
+        (["frob"], "unknown command 'frob': put or get", "gof3r --help"),
+        (["put", "--frob"], "unknown option --frob", "gof3r put --help"),
+        (["put"], "no object is named: give -b BUCKET -k KEY, or s3://BUCKET/KEY", "gof3r put --help"),
+        (
+            ["get", "s3://b/k", "-c", "0"],
+            "--concurrency: '0' is not a whole number of at least 1",
+            "gof3r get --help",
+        ),
+        (
+            ["put", "s3://b/k", "-m", "a\nb"],
+            "header 'a\\nb': there is no colon (expected NAME:VALUE)",
+            "gof3r put --help",
+        ),
+        (["put", "--a\x1b[2J\nb"], "unknown option --a [2J b", "gof3r put --help"),
+    ],
+)
+def test_a_usage_error_is_one_line_and_where_to_read_more(
+    words: list[str], error: str, usage: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(words) == 2
+    assert capsys.readouterr() == ("", f"gof3r error: {error}\nrun '{usage}' for usage.\n")
+
+
+def test_a_traceback_is_shown_with_debug_only(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["get"]) == cli.main(["--debug", "get"]) == cli.main(["get", "--debug"]) == 2
+    assert capsys.readouterr().err.count("Traceback (most recent call last)") == 2
+
+
+def test_an_error_that_nobody_expected_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    not_text: list[str] = [None]  # type: ignore[list-item]
+    assert cli.main(not_text) == 1
+    err = capsys.readouterr().err
+    assert err.startswith("gof3r error: internal error: AttributeError: ")
+    assert err.endswith(" (run again with --debug)\n") and err.count("\n") == 1
+
+
+@pytest.mark.parametrize("redirect", ["2>&-", "2>/dev/full"])
+def test_without_standard_error_the_exit_code_remains(run: Run, redirect: str) -> None:
+    done = run("put", redirect=redirect)
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", "")
+
+
+def test_a_reader_of_standard_error_that_has_gone_changes_nothing(run: Run, gone: int) -> None:
+    done = run("put", stderr=gone)
+    assert (done.returncode, done.stdout) == (2, "")
+
+
+def test_a_reader_of_the_help_that_has_gone_is_no_error(run: Run, gone: int) -> None:
+    done = run("--help", stdout=gone)
+    assert (done.returncode, done.stderr) == (141, "")
+
+
+def test_help_that_cannot_be_written_is_an_error(run: Run) -> None:
+    done = run("--help", redirect=">/dev/full")
+    assert done.returncode == 1
+    assert done.stderr == "gof3r error: cannot write to standard output: No space left on device\n"

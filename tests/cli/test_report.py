@@ -1,0 +1,126 @@
+"""What standard error shows: Go's durations, sizes by magnitude, each warning once."""
+
+from __future__ import annotations
+
+import io
+import sys
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gof3r import report
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0, "0s"),
+        (1e-9, "1ns"),
+        (999e-9, "999ns"),
+        (2e-6, "2µs"),
+        (1.5e-6, "1.5µs"),
+        (0.0015, "1.5ms"),
+        (0.25, "250ms"),
+        (0.999999999, "999.999999ms"),
+        (0.9999999999, "1s"),
+        (1, "1s"),
+        (53.201632211, "53.201632211s"),
+        (60, "1m0s"),
+        (76.080800315, "1m16.080800315s"),
+        (3600, "1h0m0s"),
+        (3723.5, "1h2m3.5s"),
+        (359999.25, "99h59m59.25s"),
+    ],
+)
+def test_a_duration_reads_as_in_go(seconds: float, text: str) -> None:
+    assert report.duration(seconds) == text
+
+
+@given(st.integers(min_value=1, max_value=10**15))
+def test_a_duration_names_every_nanosecond(nanoseconds: int) -> None:
+    scale = {"ns": 1, "µs": 10**3, "ms": 10**6, "s": 10**9}
+    text, total = report.duration(nanoseconds / 1e9), Decimal(0)
+    for unit, size in (("h", 3600 * 10**9), ("m", 60 * 10**9)):
+        head, found, tail = text.partition(unit)
+        if found and head.isdigit() and not tail.startswith("s"):
+            total, text = total + int(head) * size, tail
+    for unit in ("ns", "µs", "ms", "s"):
+        if text.endswith(unit):
+            total += Decimal(text.removesuffix(unit)) * scale[unit]
+            break
+    assert total == round(nanoseconds / 1e9 * 1e9)
+
+
+@pytest.mark.parametrize(
+    ("size", "seconds", "text"),
+    [
+        (8 * 2**30, 6.611570248, "8.0 GiB, 1.21 GiB/s"),
+        (0, 0.0, "0 B, 0 B/s"),
+        (1023, 1.0, "1023 B, 1023 B/s"),
+        (1024, 1.0, "1.0 KiB, 1.00 KiB/s"),
+        (2**20 - 1, 1.0, "1.0 MiB, 1.00 MiB/s"),
+        (5 * 2**40, 3600.0, "5.0 TiB, 1.42 GiB/s"),
+        (5000 * 2**40, 3600.0, "5000.0 TiB, 1.39 TiB/s"),
+    ],
+)
+def test_sizes_are_in_the_unit_that_leaves_less_than_1024(size: int, seconds: float, text: str) -> None:
+    assert report.summary(size, seconds, ("md5",)) == f"{text}, verified: md5"
+
+
+@pytest.mark.parametrize(
+    ("verified", "text"),
+    [(("md5", "crc64nvme"), "md5+crc64nvme"), (("crc64nvme",), "crc64nvme"), ((), "none (length, ETag pin)")],
+)
+def test_the_summary_says_how_it_was_verified(verified: tuple[str, ...], text: str) -> None:
+    assert report.summary(1, 1.0, verified).endswith(f", verified: {text}")
+
+
+def test_a_transfer_ends_with_its_duration_and_summary(capsys: pytest.CaptureFixture[str]) -> None:
+    report.Report().done(2**20, 0.5, ("md5", "crc64nvme"))
+    out, err = capsys.readouterr()
+    assert (out, err) == ("", "duration: 500ms\n1.0 MiB, 2.00 MiB/s, verified: md5+crc64nvme\n")
+
+
+def test_a_warning_is_given_once(capsys: pytest.CaptureFixture[str]) -> None:
+    told = report.Report()
+    for text in ("one", "two", "one"):
+        told.warning(text)
+    assert capsys.readouterr().err == "gof3r warning: one\ngof3r warning: two\n"
+
+
+@pytest.mark.parametrize(("debug", "text"), [(False, ""), (True, "gof3r debug: why\n")])
+def test_debug_speaks_only_when_asked(debug: bool, text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    report.Report(debug).debug("why")
+    assert capsys.readouterr().err == text
+
+
+def test_text_from_outside_cannot_drive_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    told = report.Report(debug=True)
+    for say in (told.note, told.warning, told.debug):
+        say("a\x1b[2Jb\nc\rd\x9be")
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.partition(": ")[2] for line in lines] == ["a [2Jb c d e"] * 3
+
+
+class Gone(io.StringIO):
+    def flush(self) -> None:
+        raise BrokenPipeError
+
+
+def closed() -> io.StringIO:
+    stream = io.StringIO()
+    stream.close()
+    return stream
+
+
+@pytest.mark.parametrize("stderr", [Gone(), closed(), None])
+def test_a_standard_error_that_is_gone_is_silence(
+    stderr: io.StringIO | None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "stderr", stderr)
+    told = report.Report()
+    told.note("first")
+    told.done(1, 1.0, ())
+    assert capsys.readouterr().out == "", "nothing may stray into the object"

@@ -1,0 +1,160 @@
+"""Signatures equal botocore's, and AWS's own example."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from typing import Any
+
+import botocore.auth
+import pytest
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials as BotocoreCredentials
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from gof3r.engine.s3 import operations
+from gof3r.engine.s3.request import request_for
+from gof3r.engine.s3.sigv4 import canonical_request, sign
+from gof3r.engine.values import Credentials, Endpoint, Header, Request, Target
+
+NOW = datetime(2024, 2, 29, 23, 59, 59, tzinfo=timezone.utc)
+KEYS = [
+    "plain.txt",
+    "with space",
+    "+",
+    "a:b@c=d&e",
+    "#frag?query",
+    "../up/./here/..",
+    "a//b///c/",
+    "/leading",
+    "//two",
+    "~*'()!$,;%",
+    "%2F%20+%",
+    "ünïcødé/日本語",
+    "🪣/🧪",
+    '\\^`{|}<>"[]',
+    "new\nline\ttab\x00",
+]
+TOKENS = ["", "FwoGZXIvYXdzE//+=="]
+
+
+def target(key: str, path_style: bool = False) -> Target:
+    return Target(Endpoint("https", "s3.eu-west-1.amazonaws.com"), "eu-west-1", "bucket", key, path_style)
+
+
+class _UnsignedPayload(botocore.auth.S3SigV4Auth):
+    def payload(self, request: Any) -> str:
+        return "UNSIGNED-PAYLOAD"
+
+
+def botocores(request: Request, token: str, monkeypatch: pytest.MonkeyPatch) -> tuple[str, str]:
+    """The canonical request and the Authorization header that botocore makes."""
+    monkeypatch.setattr(botocore.auth, "get_current_datetime", lambda: NOW.replace(tzinfo=None))
+    theirs = AWSRequest(request.method, request.url, dict(request.headers), request.body)
+    signer = _UnsignedPayload(BotocoreCredentials("AKID", "SECRET/+", token or None), "s3", "eu-west-1")
+    seen: list[str] = []
+    original = signer.canonical_request
+
+    def recorded(prepared: Any) -> str:
+        seen.append(original(prepared))
+        return seen[-1]
+
+    monkeypatch.setattr(signer, "canonical_request", recorded)
+    signer.add_auth(theirs)
+    return seen[0], theirs.headers["Authorization"]
+
+
+def assert_signed_alike(request: Request, token: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    headers = sign(request, Credentials("AKID", "SECRET/+", token), "eu-west-1", NOW.timestamp())
+    ours = canonical_request(request, headers[:-1], "UNSIGNED-PAYLOAD")[0], dict(headers)["Authorization"]
+    assert ours == botocores(request, token, monkeypatch)
+
+
+@pytest.mark.parametrize("token", TOKENS)
+@pytest.mark.parametrize("path_style", [False, True])
+@pytest.mark.parametrize("key", KEYS)
+def test_any_key_is_signed_as_botocore_signs_it(
+    key: str, path_style: bool, token: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert_signed_alike(operations.get_object(target(key, path_style), 5, 9, "e"), token, monkeypatch)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(key=st.text(min_size=1).filter(lambda key: key.encode("utf-8", "ignore").decode() == key))
+def test_random_keys_are_signed_as_botocore_signs_them(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert_signed_alike(operations.get_object(target(key)), "", monkeypatch)
+
+
+AT = target("k +")
+ALL = [
+    operations.create_multipart_upload(AT, [("Content-Type", "text/plain; charset=utf-8")]),
+    operations.upload_part(AT, "id/+=&~ é", 10000),
+    operations.complete_multipart_upload(AT, "id", [(1, "e", "c")], 5, "crc="),
+    operations.abort_multipart_upload(AT, "a.b_c-d"),
+    operations.list_parts(AT, "id"),
+    operations.put_object(AT, [("x-amz-meta-name", "  two   spaces "), ("X-Amz-Acl", "private")], b"body"),
+    operations.head_object(AT, 1),
+    operations.get_object(AT, 0, 0, "e"),
+    request_for(AT, "x", "GET", [("a", "2"), ("a", "1"), ("B", "~"), ("é", "ü"), ("a-b", ""), ("a", "")]),
+]
+
+
+@pytest.mark.parametrize("token", TOKENS)
+@pytest.mark.parametrize("request_", ALL, ids=lambda request: request.operation)
+def test_every_operation_is_signed_as_botocore_signs_it(
+    request_: Request, token: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert_signed_alike(request_, token, monkeypatch)
+
+
+def test_the_get_object_example_of_the_s3_api_reference_is_reproduced() -> None:
+    example = Target(Endpoint("https", "s3.amazonaws.com"), "us-east-1", "examplebucket", "test.txt", False)
+    headers = sign(
+        operations.get_object(example, 0, 9),
+        Credentials("AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"),
+        "us-east-1",
+        datetime(2013, 5, 24, tzinfo=timezone.utc).timestamp(),
+        "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+    )
+    assert headers == (
+        ("Range", "bytes=0-9"),
+        ("Host", "examplebucket.s3.amazonaws.com"),
+        ("x-amz-date", "20130524T000000Z"),
+        ("x-amz-content-sha256", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"),
+        (
+            "Authorization",
+            "AWS4-HMAC-SHA256 Credential=AKIAIOSFODNN7EXAMPLE/20130524/us-east-1/s3/aws4_request, "
+            "SignedHeaders=host;range;x-amz-content-sha256;x-amz-date, "
+            "Signature=f0e8bdb87c964420e857bd35b5d6ed310bd44f0170aba48dd91039c6036bdb41",
+        ),
+    )
+
+
+@pytest.mark.parametrize(
+    ("header", "signed"),
+    [
+        (("Content-MD5", "x"), True),
+        (("Content-Type", "x"), True),
+        (("Range", "x"), True),
+        (("If-Match", "x"), True),
+        (("X-Amz-Checksum-Crc64nvme", "x"), True),
+        (("Cache-Control", "x"), False),
+        (("User-Agent", "x"), False),
+    ],
+)
+def test_headers_that_say_what_is_asked_are_signed_and_those_a_proxy_may_change_are_not(
+    header: Header, signed: bool
+) -> None:
+    request = request_for(AT, "x", "GET", (), [header])
+    headers = sign(request, Credentials("AKID", "SECRET"), "r", 0)
+    names = dict(headers)["Authorization"].split("SignedHeaders=")[1].split(",")[0].split(";")
+    assert (header[0].lower() in names) is signed
+    assert header in headers
+
+
+def test_the_session_token_is_sent_and_signed_only_when_there_is_one() -> None:
+    with_token = sign(ALL[0], Credentials("AKID", "SECRET", "TOKEN"), "r", 0)
+    without = sign(ALL[0], Credentials("AKID", "SECRET"), "r", 0)
+    assert ("x-amz-security-token", "TOKEN") in with_token
+    assert ";x-amz-security-token," in dict(with_token)["Authorization"]
+    assert "x-amz-security-token" not in dict(without)
