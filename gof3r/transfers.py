@@ -22,9 +22,10 @@ from gof3r.engine.flow.slots import Ledger, stride
 from gof3r.engine.flow.transfer import Feed
 from gof3r.engine.flow.transfer import Transfer as Flow
 from gof3r.engine.flow.upload import Upload
-from gof3r.engine.proc.parent import Ring, Source
+from gof3r.engine.proc.parent import MAX_WORKERS, Ring, Source
 from gof3r.engine.proc.slab import Slab
 from gof3r.engine.proc.worker import Settings
+from gof3r.engine.s3 import checksums
 from gof3r.engine.s3.operations import sidecar_target
 from gof3r.engine.s3.request import check_names
 
@@ -34,6 +35,9 @@ from .destination import Destination
 from .report import Report
 
 STDIN = 0
+
+CONNECTIONS_A_WORKER = 5
+"""At 90 MB/s each, a third of what one worker can encrypt."""
 
 
 def put(transfer: Transfer, report: Report) -> None:
@@ -93,7 +97,9 @@ def _run(
     source: Source | None = None,
     sink: int | None = None,
 ) -> Receipt:
-    workers = transfer.workers or min(len(os.sched_getaffinity(0)), transfer.concurrency)
+    for name in transfer.checksums:
+        checksums.new(name)  # now: what the parent has imported, its children share
+    workers = transfer.workers or _workers(transfer.concurrency, len(os.sched_getaffinity(0)))
     dispatch = Dispatch(
         name=story.name,
         credentials=credentials.resolve(os.environ, transfer.profile, transfer.sign),
@@ -106,6 +112,15 @@ def _run(
     settings = Settings(transfer.target.region, _ca_bundle(transfer))
     flow = Flow(story.name, story.story(), feed, dispatch)
     return Ring(flow, slab, settings, workers=workers, source=source, sink=sink, listener=report).run()
+
+
+def _workers(concurrency: int, cores: int) -> int:
+    """How many processes to share ``concurrency`` connections out to.
+
+    One moves 3 to 4 GB/s in the clear and 1.3 over TLS (measured), where S3 gives a connection about 0.09:
+    ten connections want two at most. The other cores are for the parent, the collector and the hashing.
+    """
+    return max(1, min(cores // 2, -(-concurrency // CONNECTIONS_A_WORKER), MAX_WORKERS))
 
 
 def _ca_bundle(transfer: Transfer) -> str:

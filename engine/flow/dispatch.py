@@ -199,7 +199,7 @@ class Dispatch:
         return self._failed(work, verdict.failure, now)
 
     def _failed(self, work: Work, failure: Failure, now: float) -> Failed | Note:
-        if failure.connected and (failure.status == 0 or failure.status >= 500):
+        if failure.connected and not 300 <= failure.status <= 499:  # an error inside a 200 is no refusal
             work.doubtful = True
         if failure.connected:
             self._resolved = True

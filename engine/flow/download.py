@@ -68,7 +68,7 @@ class Download:
         yield from self._parts.receive(lambda part: self._range_work(part, head, proof))
         stream = (yield from stream_digests(self._parts.count)) if proof.stream else {}
         proofs = self._checked(head, proof, stream)
-        if not proofs:
+        if not proofs and proof != Proof():
             yield from self._unproven("nothing that is stored with it proves it")
         yield TellCollector(Release())
         yield from self._parts.drain()
@@ -116,7 +116,7 @@ class Download:
         if proof == Proof():
             yield from self._unproven("nothing that could prove it is stored with it")
         elif self._sidecar:
-            yield Say(f"{self._target} has no md5 sidecar: verified by {proof.by} instead")
+            yield Say(f"{self._target} has no md5 sidecar: verifying by {proof.by} instead")
         return proof
 
     def _etag_is_stream_md5(self, head: replies.ObjectHead) -> bool:

@@ -101,6 +101,7 @@ class Transfer:
 
     def start(self, now: float) -> list[Action]:
         """The first actions."""
+        self._moved_at = now
         self._next(None, now)
         return self._after(now)
 
@@ -170,7 +171,7 @@ class Transfer:
 
     def _lost(self, worker: int, now: float) -> None:
         results = self._dispatch.lost(worker, now)
-        if self._dispatch.too_many_losses:
+        if self._dispatch.too_many_losses and not self._broken:
             self._break(self._error("4 worker processes were lost; see the system's log"), now)
             return
         self._actions.append(Note(f"worker {worker} was lost"))
@@ -236,6 +237,7 @@ class Transfer:
             case StreamDigests(parts):
                 self._actions.append(Tell(Total(parts)))
             case Quiet():
+                self._broken = True  # also by a part: a signal must not cut the cleaning up short
                 self._flowing = False
                 self._silent = False
                 self._dispatch.drop_all()

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from dataclasses import replace
 
-from ..errors import Gof3rError, Interrupted, TransferError
+from ..errors import Gof3rError, TransferError
 from ..s3 import checksums, operations, replies
 from ..values import Header, Part, Target
 from .dispatch import Work
@@ -111,9 +111,11 @@ class Upload:
                 yield Say(f"an answer to create_multipart_upload was lost: {self._find_uploads()}")
             return replies.upload_id(answer.response)
         except replies.Unreadable as unreadable:
+            yield Say(f"an upload may have been left behind: {self._find_uploads()}")
             raise TransferError(f"{self.name}: create_multipart_upload: {unreadable}") from None
         except Gof3rError as error:
-            if isinstance(error, Interrupted) or getattr(error, "doubtful", False):
+            # Not the server's word on Create (no failure), or not its only one: it may have created it.
+            if getattr(error, "failure", None) is None or getattr(error, "doubtful", False):
                 yield Say(f"an upload may have been left behind: {self._find_uploads()}")
             raise
 
@@ -129,7 +131,7 @@ class Upload:
             raise error
         named = failure.code in REJECTIONS and "checksum" in failure.message.lower()
         rejected = failure.status == 501 or named
-        if not rejected or CRC not in self._digests or len(self._digests) == 1:
+        if not rejected or len(self._digests) == 1:
             raise error
         self._digests = tuple(name for name in self._digests if name != CRC)
         yield Say("the store rejects CRC64NVME checksums: going on with md5 alone")
@@ -211,10 +213,10 @@ class Upload:
         return tuple(proofs)
 
     def _write_sidecar(self, receipt: Receipt) -> Story:
-        digests = yield from stream_digests(self._parts.count)
-        md5 = digests["md5"].hex()
         headers = (("Content-Type", "text/plain"), ("x-amz-meta-etag", receipt.etag))
         try:
+            digests = yield from stream_digests(self._parts.count)
+            md5 = digests["md5"].hex()
             answer = yield from ask(
                 operations.put_object(operations.sidecar_target(self._target), headers, md5.encode("ascii"))
             )
@@ -238,6 +240,7 @@ class Upload:
         try:
             while now < end:
                 yield from ask(operations.abort_multipart_upload(self._target, upload_id), within=end - now)
+                now = yield Pause(0)
                 yield from ask(operations.list_parts(self._target, upload_id), within=end - now)
                 now = yield Pause(0.2)
         except TransferError as error:

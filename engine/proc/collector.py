@@ -134,10 +134,12 @@ class Collector:
             self._hash_a_step()
 
     def _react(self, fd: int, mask: int) -> None:
+        # Whatever is ready, orders first: an outcome follows from a job that was sent after them.
+        for message in self._orders.receive():
+            self._obey(message)
         if fd == self._orders.fd:
-            for message in self._orders.receive():
-                self._obey(message)
-        elif self._writer is not None and fd == self._writer.fd:
+            return
+        if self._writer is not None and fd == self._writer.fd:
             for event in self._writer.done():
                 self._verdicts.send(event)
         elif fd == self._sink:

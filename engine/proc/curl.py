@@ -38,7 +38,7 @@ PATIENCE = 15 * 60
 IDLE = 4
 """Seconds after which an idle connection is not used again; S3 closes them at about 5."""
 
-BUFFER = 1 << 20
+BUFFER = 1 << 18
 ERROR_BODY = 1 << 16
 """Bytes of a body that is kept to learn an error from."""
 

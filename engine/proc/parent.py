@@ -8,7 +8,6 @@ comes, and a lost one's place is taken by a seat whose pipes were made before th
 
 from __future__ import annotations
 
-import gc
 import os
 import select
 import time
@@ -71,7 +70,9 @@ class Seat:
     pid: int
     orders: Sender
     answers: Receiver | None = None
-    """The control worker's outcomes; part workers answer to the collector."""
+    """Of the control worker and of the collector; part workers answer to the collector."""
+    owed: int = 0
+    """Of the control worker: answers that it has not given yet."""
 
 
 class Source:
@@ -158,7 +159,7 @@ class Ring:
     def run(self) -> Receipt:
         """The whole transfer. Raises the error that it ends with; leaves no process behind in any case."""
         signals = Signals()
-        gc.freeze()  # a child's collection would copy every page that the imports filled
+        children.share_what_is_loaded()
         try:
             self._poll.register(signals.fd, select.POLLIN)
             self._start_collector()
@@ -207,6 +208,7 @@ class Ring:
     def _hear(self, number: int, answers: Receiver) -> None:
         for message in answers.receive():
             if number == CONTROL:
+                self._seats[number].owed -= 1
                 self._handle(judge(message))
             elif isinstance(message, Lost):
                 self._bury(message.worker)
@@ -227,6 +229,8 @@ class Ring:
 
     def _look(self, now: float) -> None:
         self._handle(Beat(sum(self._slab.moved)))
+        if CONTROL in self._seats and not self._seats[CONTROL].owed:
+            self._remove(CONTROL)  # 9 MB that nobody needs until the next control request starts another
         for number in self._watch.look({n: self._slab.ticks[n] for n in self._seats}, now):
             self._listener.debug(f"process {self._seats[number].pid} is silent: ending it")
             children.kill(self._seats[number].pid)  # its pipe ends with it, which is heard like any other end
@@ -260,6 +264,7 @@ class Ring:
     def _send(self, number: int, job: Job) -> None:
         if number not in self._seats:
             self._seats[number] = self._start_worker(number)
+        self._seats[number].owed += number == CONTROL
         self._tell(number, job)
 
     def _tell(self, number: int, message: object) -> None:

@@ -12,10 +12,9 @@ from __future__ import annotations
 
 import re
 from base64 import b64decode
-from calendar import timegm
 from collections.abc import Mapping
 from dataclasses import dataclass
-from email.utils import parsedate_tz
+from datetime import datetime, timezone
 from http import HTTPStatus
 from xml.etree import ElementTree
 
@@ -35,6 +34,13 @@ _FORBIDDEN = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]|&#(?:x0*1?[0-9a-fA-F]|0*(?:[12]?[0-9]|3[01]));"
 )
 """What XML 1.0 cannot hold, not even as a reference. S3 repeats such a key in good answers all the same."""
+
+
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_DATE = re.compile(  # RFC 9110's IMF-fixdate, the only form that a server may send
+    rf"[A-Z][a-z]{{2}}, ([0-9]{{2}}) ({'|'.join(_MONTHS)}) ([0-9]{{4}}) "
+    r"([0-9]{2}):([0-9]{2}):([0-9]{2}) GMT"
+)
 
 
 class Unreadable(Exception):
@@ -248,13 +254,20 @@ def _phrase(status: int) -> str:
 
 
 def _epoch(date: str) -> float | None:
-    """An HTTP date as epoch seconds; None for anything else and outside 1970 to 2106: it sets a clock."""
-    try:
-        parsed = parsedate_tz(date)
-        seconds = -1 if parsed is None else timegm(parsed[:9]) - (parsed[9] or 0)
-    except (ValueError, OverflowError):  # no such day; a year beyond C
+    """An HTTP date as epoch seconds; None for anything else and outside 1970 to 2106: it sets a clock.
+
+    Not by ``email.utils``, whose imports would be a twelfth of the memory that all processes have.
+    """
+    match = _DATE.fullmatch(date.strip())
+    if match is None:
         return None
-    return float(seconds) if 0 <= seconds < 1 << 32 else None
+    day, year, hour, minute, second = (int(match[group]) for group in (1, 3, 4, 5, 6))
+    month = _MONTHS.index(match[2]) + 1
+    try:
+        seconds = datetime(year, month, day, hour, minute, second, tzinfo=timezone.utc).timestamp()
+    except ValueError:  # no such day
+        return None
+    return seconds if 0 <= seconds < 1 << 32 else None
 
 
 def _retry_after(text: str, server_time: float | None) -> float | None:

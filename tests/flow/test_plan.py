@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import accumulate
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gof3r.engine.errors import UsageError
@@ -254,6 +254,7 @@ def test_where_several_caps_fit_the_default_concurrency_is_guessed() -> None:
     assert layout(20 * MiB, len(made), plan.offset_of(4003) + MiB) == made
 
 
+@settings(max_examples=20)  # 10,000 parts each
 @given(st.integers(MIN_PART, 64 * MiB), st.integers(2, 128), st.integers(1, 2**30))
 def test_our_own_growth_is_recognised_at_any_concurrency_where_the_cap_shows(
     first: int, slots: int, rest: int

@@ -1,0 +1,196 @@
+"""A server that keeps real bytes as values: S3's operations on objects, uploads and parts, as functions of
+requests. It checks what S3 checks (Content-MD5, CRC64NVME, ETags of the parts, If-Match) and knows nothing of
+the code under test but the form of its requests.
+"""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import md5
+from urllib.parse import parse_qsl
+from xml.etree import ElementTree
+
+from gof3r.engine.s3 import checksums
+from gof3r.engine.values import Endpoint, Request, Response, Target
+
+TARGET = Target(Endpoint("http", "127.0.0.1", 9000), "us-east-1", "bucket", "key", path_style=True)
+OBJECT = "/bucket/key"
+SIDECAR = "/bucket/.md5/key.md5"
+
+
+def error(status: int, code: str = "", message: str = "", **headers: str) -> Response:
+    """S3's form of a refusal; without a code as from a proxy."""
+    body = f"<Error><Code>{code}</Code><Message>{message}</Message></Error>" if code else ""
+    return Response(status, {name.replace("_", "-"): value for name, value in headers.items()}, body.encode())
+
+
+def base64_of(name: str, data: bytes) -> str:
+    return b64encode(checksums.compute((name,), memoryview(data))[name]).decode()
+
+
+def composite(pieces: Sequence[bytes]) -> str:
+    """The ETag of a multipart object of these pieces, written down once more and independently."""
+    return f"{md5(b''.join(md5(piece).digest() for piece in pieces)).hexdigest()}-{len(pieces)}"
+
+
+@dataclass
+class Stored:
+    """An object: its bytes, and what HEAD and GET say about it."""
+
+    data: bytes
+    etag: str
+    headers: dict[str, str] = field(default_factory=dict)
+    cuts: tuple[int, ...] = ()
+    """Lengths of its parts, when it was uploaded in parts."""
+
+
+@dataclass
+class Upload:
+    crc: bool
+    parts: dict[int, tuple[bytes, int]] = field(default_factory=dict)
+    """Part number to its bytes and its length, which is another where bytes are tokens."""
+
+
+class Store:
+    """One bucket. ``encryption``: ``aws:kms`` makes every ETag opaque. ``crc``: it keeps CRC64NVMEs."""
+
+    def __init__(self, *, encryption: str = "", crc: bool = True) -> None:
+        self.objects: dict[str, Stored] = {}
+        self.uploads: dict[str, Upload] = {}
+        self._extra = {"x-amz-server-side-encryption": encryption} if encryption else {}
+        self._crc = crc
+        self._created = 0
+
+    def keep(
+        self, data: bytes, *, cuts: Sequence[int] = (), digests: Sequence[str] = (), **headers: str
+    ) -> Stored:
+        """The object as another program has put it, in parts of ``cuts`` bytes, with full-object checksums
+        ``digests`` and further ``headers``."""
+        said = {f"x-amz-checksum-{name}": base64_of(name, data) for name in digests}
+        if digests:
+            said["x-amz-checksum-type"] = "FULL_OBJECT"
+        said |= {name.replace("_", "-"): value for name, value in headers.items()}
+        etag = composite(self._cut(data, cuts)) if cuts else md5(data).hexdigest()
+        self.objects[OBJECT] = Stored(data, etag, said, tuple(cuts))
+        return self.objects[OBJECT]
+
+    def keep_sidecar(self, data: bytes, etag: str = "", path: str = SIDECAR) -> None:
+        said = {"x-amz-meta-etag": etag} if etag else {}
+        text = md5(data).hexdigest().encode()
+        self.objects[path] = Stored(text, md5(text).hexdigest(), said)
+
+    @staticmethod
+    def _cut(data: bytes, cuts: Sequence[int]) -> list[bytes]:
+        pieces, start = [], 0
+        for length in cuts:
+            pieces.append(data[start : start + length])
+            start += length
+        assert start == len(data), "the parts must be the object"
+        return pieces
+
+    # --- requests ------------------------------------------------------------------
+
+    def answer(self, request: Request, headers: Mapping[str, str], body: bytes, length: int) -> Response:
+        """Carry ``request`` out; ``headers`` has lower-case names, ``length`` is what the bytes stand for."""
+        for name, header in (("md5", "content-md5"), ("crc64nvme", "x-amz-checksum-crc64nvme")):
+            if request.method == "PUT" and header in headers and headers[header] != base64_of(name, body):
+                return error(400, "BadDigest", f"the {name} did not match")
+        query = dict(parse_qsl(request.query, keep_blank_values=True))
+        upload_id = query.get("uploadId", "")
+        if upload_id and upload_id not in self.uploads:
+            return error(404, "NoSuchUpload", "The specified upload does not exist")
+        match request.operation:
+            case "put_object":
+                return self._put(request.path, headers, body)
+            case "create_multipart_upload":
+                self._created += 1
+                self.uploads[f"u{self._created}"] = Upload("x-amz-checksum-algorithm" in headers)
+                return self._xml("InitiateMultipartUploadResult", UploadId=f"u{self._created}")
+            case "upload_part":
+                return self._part(self.uploads[upload_id], int(query["partNumber"]), headers, body, length)
+            case "complete_multipart_upload":
+                return self._complete(request.path, upload_id, headers, body)
+            case "abort_multipart_upload":
+                del self.uploads[upload_id]
+                return Response(204, {})
+            case "list_parts":
+                return self._xml("ListPartsResult", UploadId=upload_id)
+            case "head_object" | "get_object":
+                return self._get(request.path, headers, query)
+        raise AssertionError(f"no such operation: {request.operation}")
+
+    def _xml(self, root: str, **fields: str) -> Response:
+        inner = "".join(f"<{name}>{value}</{name}>" for name, value in fields.items())
+        return Response(200, dict(self._extra), f"<{root}>{inner}</{root}>".encode())
+
+    def _etag(self, body: bytes) -> str:
+        return md5(body + (b"secret" if self._extra else b"")).hexdigest()
+
+    def _put(self, path: str, headers: Mapping[str, str], body: bytes) -> Response:
+        meta = {name: value for name, value in headers.items() if name.startswith("x-amz-meta-")}
+        kept = meta | self._extra
+        if self._crc and "x-amz-checksum-crc64nvme" in headers:
+            kept["x-amz-checksum-crc64nvme"] = headers["x-amz-checksum-crc64nvme"]
+            kept["x-amz-checksum-type"] = "FULL_OBJECT"
+        self.objects[path] = Stored(body, self._etag(body), kept)
+        return Response(200, {"etag": f'"{self._etag(body)}"', **kept})
+
+    def _part(
+        self, upload: Upload, number: int, headers: Mapping[str, str], body: bytes, length: int
+    ) -> Response:
+        said = {"etag": f'"{self._etag(body)}"', **self._extra}
+        if upload.crc:
+            if "x-amz-checksum-crc64nvme" not in headers:
+                return error(400, "InvalidRequest", "the part has no checksum")
+            said["x-amz-checksum-crc64nvme"] = headers["x-amz-checksum-crc64nvme"]
+        upload.parts[number] = body, length
+        return Response(200, said)
+
+    def _complete(self, path: str, upload_id: str, headers: Mapping[str, str], body: bytes) -> Response:
+        upload = self.uploads[upload_id]
+        named = [
+            (int(part[0].text or 0), (part[1].text or "").strip('"'))
+            for part in ElementTree.fromstring(body.decode())
+        ]
+        if [number for number, _ in named] != sorted(upload.parts):
+            return error(400, "InvalidPart", "the list is not the parts")
+        pieces = [upload.parts[number][0] for number, _ in named]
+        if [etag for _, etag in named] != [self._etag(piece) for piece in pieces]:
+            return error(400, "InvalidPart", "an ETag is not the part's")
+        data = b"".join(pieces)
+        if int(headers["x-amz-mp-object-size"]) != sum(upload.parts[number][1] for number, _ in named):
+            return error(400, "InvalidRequest", "the size is not the parts'")
+        kept = dict(self._extra)
+        if upload.crc and self._crc:
+            crc = base64_of("crc64nvme", data)
+            if headers.get("x-amz-checksum-crc64nvme") != crc:
+                return error(400, "BadDigest", "the checksum is not the object's")
+            kept |= {"x-amz-checksum-crc64nvme": crc, "x-amz-checksum-type": "FULL_OBJECT"}
+        etag = composite([piece + (b"secret" if self._extra else b"") for piece in pieces])
+        self.objects[path] = Stored(data, etag, kept, tuple(len(piece) for piece in pieces))
+        del self.uploads[upload_id]
+        crc = kept.get("x-amz-checksum-crc64nvme", "")
+        return self._xml("CompleteMultipartUploadResult", ETag=f'"{etag}"', ChecksumCRC64NVME=crc)
+
+    def _get(self, path: str, headers: Mapping[str, str], query: Mapping[str, str]) -> Response:
+        if path not in self.objects:
+            return error(404, "NoSuchKey", "The specified key does not exist")
+        stored = self.objects[path]
+        if headers.get("if-match", f'"{stored.etag}"') != f'"{stored.etag}"':
+            return error(412, "PreconditionFailed", "the object is another")
+        said = {"etag": f'"{stored.etag}"', **stored.headers}
+        first, last, status = 0, len(stored.data) - 1, 200
+        if "partNumber" in query and stored.cuts:
+            first, last, status = 0, stored.cuts[0] - 1, 206
+            said["x-amz-mp-parts-count"] = str(len(stored.cuts))
+        elif "range" in headers:
+            first, last = (int(number) for number in headers["range"].removeprefix("bytes=").split("-"))
+            last, status = min(last, len(stored.data) - 1), 206
+            if first > last:
+                return error(416, "InvalidRange", "no such bytes")
+        if status == 206:
+            said["content-range"] = f"bytes {first}-{last}/{len(stored.data)}"
+        body = stored.data[first : last + 1]
+        return Response(status, {**said, "content-length": str(len(body))}, body)
