@@ -214,6 +214,7 @@ def parse(argv: Sequence[str]) -> config.Command | Shown:
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command line and return its exit code: 0 only for what was done and verified. Never raises."""
+    _hold_standard_streams()
     words = sys.argv[1:] if argv is None else argv
     debug = False
     try:
@@ -240,6 +241,19 @@ def main(argv: list[str] | None = None) -> int:
         what = f"gof3r error: internal error: {type(error).__name__}: {one_line(str(error), _LONGEST)}"
         say(traceback.format_exc() + what if debug else f"{what} (run again with --debug)")
         return 1
+
+
+def _hold_standard_streams() -> None:
+    """Put something in the place of standard streams that were closed before we started.
+
+    Else the next file opened, or the memory of the slots, would get the number 0 or 1 and be taken for the
+    stream. What is put there cannot be used: the missing input only written, the missing outputs only read.
+    """
+    for fd, mode in ((0, os.O_WRONLY), (1, os.O_RDONLY), (2, os.O_RDONLY)):
+        try:
+            os.fstat(fd)
+        except OSError:
+            os.open(os.devnull, mode)  # gets the lowest number that is free: this one
 
 
 def _run(command: config.Command) -> None:

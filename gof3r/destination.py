@@ -6,6 +6,7 @@ disk. What is no regular file (a pipe, a device) has no place to be renamed into
 
 from __future__ import annotations
 
+import fcntl
 import os
 import secrets
 import stat
@@ -27,7 +28,11 @@ class Destination:
     def __enter__(self) -> Destination:
         """Raises Gof3rError when the file cannot be made."""
         if not self._path:
+            if fcntl.fcntl(STDOUT, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY:
+                raise Gof3rError("cannot write standard output: it is closed or not open for writing")
             return self
+        if self._path.endswith("/"):
+            raise Gof3rError(f"cannot write {self._path}: it names a directory")
         try:
             if self._is_special():
                 self.fd = os.open(self._path, os.O_WRONLY | os.O_CLOEXEC)

@@ -14,9 +14,9 @@ from ..s3 import operations, replies
 from ..values import Digests, Part, Target
 from . import plan as s3_plan
 from .dispatch import Work
-from .events import Expect, Receipt, Release
+from .events import Expect, Receipt, Release, Tell, Warn
 from .incoming import Incoming
-from .story import Instruction, Say, Story, TellCollector, Telling, ask, stream_digests
+from .story import Instruction, Story, Telling, ask, stream_digests
 from .verify import CRCS, text
 
 
@@ -64,13 +64,13 @@ class Download:
         head = yield from self._head()
         proof = yield from self._proof(head)
         self._cut(head.size, proof.layout)
-        yield TellCollector(Expect(proof.stream, held=self._parts.count))
+        yield Tell(Expect(proof.stream, held=self._parts.count))
         yield from self._parts.receive(lambda part: self._range_work(part, head, proof))
         stream = (yield from stream_digests(self._parts.count)) if proof.stream else {}
         proofs = self._checked(head, proof, stream)
         if not proofs and proof != Proof():
             yield from self._unproven("nothing that is stored with it proves it")
-        yield TellCollector(Release())
+        yield Tell(Release())
         yield from self._parts.drain()
         return Receipt(head.size, head.etag, proofs, head.version_id, stream)
 
@@ -116,7 +116,7 @@ class Download:
         if proof == Proof():
             yield from self._unproven("nothing that could prove it is stored with it")
         elif self._sidecar:
-            yield Say(f"{self._target} has no md5 sidecar: verifying by {proof.by} instead")
+            yield Warn(f"{self._target} has no md5 sidecar: verifying by {proof.by} instead")
         return proof
 
     def _etag_is_stream_md5(self, head: replies.ObjectHead) -> bool:
@@ -131,7 +131,7 @@ class Download:
             raise TransferError(
                 f"{self.name}: {why}; use --no-md5 to accept it on its length and ETag alone"
             )
-        yield Say(f"{self._target}: {why}: taken on its length and ETag alone")
+        yield Warn(f"{self._target}: {why}: taken on its length and ETag alone")
 
     def _read_sidecar(self, head: replies.ObjectHead) -> Generator[Instruction, object, str]:
         """The md5 that the sidecar gives for this object; "" when there is none for it. A sidecar that names
@@ -152,7 +152,7 @@ class Download:
                 continue
             if etag == head.etag or (not etag and not self._target.version_id):
                 return md5
-            yield Say(f"the md5 sidecar {place} belongs to another version of the object: ignored")
+            yield Warn(f"the md5 sidecar {place} belongs to another version of the object: ignored")
         return ""
 
     def _layout(self, head: replies.ObjectHead) -> Generator[Instruction, object, tuple[Part, ...]]:

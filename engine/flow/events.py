@@ -33,6 +33,13 @@ class SourceFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class Refused:
+    """This machine does not give what the ring needs (a process); ``text`` says what."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Signalled:
     number: int
 
@@ -97,6 +104,7 @@ class SinkFailed:
 Event = (
     Filled
     | SourceFailed
+    | Refused
     | Signalled
     | Beat
     | Silent
@@ -174,6 +182,11 @@ class Hush:
 
 
 @dataclass(frozen=True, slots=True)
+class Dismiss:
+    """End all part workers: no part will need one, and their memory is wanted back."""
+
+
+@dataclass(frozen=True, slots=True)
 class Warn:
     text: str
 
@@ -205,4 +218,4 @@ class Finish:
     error: BaseException | None = None
 
 
-Action = Fill | Send | Tell | Hush | Warn | Note | Finish
+Action = Fill | Send | Tell | Hush | Dismiss | Warn | Note | Finish

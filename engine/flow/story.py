@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..values import Digests, Request, Response
-from .events import Receipt, ToCollector
+from .events import Dismiss, Receipt, Tell, Warn
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +47,6 @@ class Until:
 
 
 @dataclass(frozen=True, slots=True)
-class TellCollector:
-    """Sent back at once: None."""
-
-    message: ToCollector
-
-
-@dataclass(frozen=True, slots=True)
 class StreamDigests:
     """Sent back when the collector has hashed all parts: the Digests."""
 
@@ -67,19 +60,13 @@ class Quiet:
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """Sent back after ``seconds``: None."""
+    """Sent back after ``seconds``: the time, as a monotonic second."""
 
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
-class Say:
-    """A warning to the user. Sent back at once: None."""
-
-    text: str
-
-
-Instruction = Ask | Until | TellCollector | StreamDigests | Quiet | Pause | Say
+Instruction = Ask | Until | StreamDigests | Quiet | Pause | Tell | Warn | Dismiss
+"""The last three are actions that need no answer: they are passed on as they stand, and sent back is None."""
 Telling = Generator[Instruction, Any, Any]
 Story = Generator[Instruction, Any, Receipt]
 

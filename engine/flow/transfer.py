@@ -22,11 +22,13 @@ from .events import (
     Beat,
     CollectorLost,
     Digested,
+    Dismiss,
     Event,
     Finish,
     Hush,
     Lost,
     Note,
+    Refused,
     Signalled,
     Silent,
     SinkFailed,
@@ -41,10 +43,8 @@ from .story import (
     Instruction,
     Pause,
     Quiet,
-    Say,
     Story,
     StreamDigests,
-    TellCollector,
     Until,
 )
 
@@ -141,6 +141,8 @@ class Transfer:
                 self._break(self._error("the collector process was lost; run again"), now)
             case SourceFailed():
                 self._break(self._error(f"reading the source failed: {event.text}"), now)
+            case Refused():
+                self._break(self._error(event.text), now)
             case SinkFailed():
                 gone = event.errno == EPIPE
                 error = self._error(f"writing the destination failed: {event.text}")
@@ -232,8 +234,8 @@ class Transfer:
                 expires = None if within is None else now + within
                 self._asked = Work(request, request.operation, patient=patient, expires=expires)
                 self._dispatch.submit(self._asked)
-            case TellCollector(message):
-                self._actions.append(Tell(message))
+            case Tell() | Warn() | Dismiss():
+                self._actions.append(instruction)
             case StreamDigests(parts):
                 self._actions.append(Tell(Total(parts)))
             case Quiet():
@@ -244,8 +246,6 @@ class Transfer:
                 self._actions.append(Hush())
             case Pause(seconds):
                 self._resume_at = now + seconds
-            case Say(text):
-                self._actions.append(Warn(text))
             case _:
                 pass
 

@@ -13,9 +13,9 @@ from ..errors import Gof3rError, TransferError
 from ..s3 import checksums, operations, replies
 from ..values import Header, Part, Target
 from .dispatch import Work
-from .events import Expect, Receipt
+from .events import Dismiss, Expect, Receipt, Tell, Warn
 from .outgoing import Outgoing
-from .story import Instruction, Pause, Quiet, Say, Story, TellCollector, Telling, Until, ask, stream_digests
+from .story import Instruction, Pause, Quiet, Story, Telling, Until, ask, stream_digests
 from .verify import CRC, text
 
 ABORT_WITHIN = 3.0
@@ -47,7 +47,7 @@ class Upload:
 
     def story(self) -> Story:
         """The whole upload, top to bottom."""
-        yield TellCollector(Expect(("md5",) if self._sidecar else ()))
+        yield Tell(Expect(("md5",) if self._sidecar else ()))
         yield Until(lambda: self._parts.count > 0)
         if self._parts.ended:
             receipt = yield from self._put_object()
@@ -90,6 +90,7 @@ class Upload:
                     digests=self._digests,
                 )
             )
+            yield Dismiss()
             crc = self._checked_crc()
             completed = yield from self._complete(upload_id, crc)
         except Gof3rError:
@@ -108,15 +109,15 @@ class Upload:
                 yield from self._without_checksums(error)
                 answer = yield from ask(create(self._target, self._headers, False))
             if answer.doubtful:
-                yield Say(f"an answer to create_multipart_upload was lost: {self._find_uploads()}")
+                yield Warn(f"an answer to create_multipart_upload was lost: {self._find_uploads()}")
             return replies.upload_id(answer.response)
         except replies.Unreadable as unreadable:
-            yield Say(f"an upload may have been left behind: {self._find_uploads()}")
+            yield Warn(f"an upload may have been left behind: {self._find_uploads()}")
             raise TransferError(f"{self.name}: create_multipart_upload: {unreadable}") from None
         except Gof3rError as error:
             # Not the server's word on Create (no failure), or not its only one: it may have created it.
             if getattr(error, "failure", None) is None or getattr(error, "doubtful", False):
-                yield Say(f"an upload may have been left behind: {self._find_uploads()}")
+                yield Warn(f"an upload may have been left behind: {self._find_uploads()}")
             raise
 
     def _find_uploads(self) -> str:
@@ -134,7 +135,7 @@ class Upload:
         if not rejected or len(self._digests) == 1:
             raise error
         self._digests = tuple(name for name in self._digests if name != CRC)
-        yield Say("the store rejects CRC64NVME checksums: going on with md5 alone")
+        yield Warn("the store rejects CRC64NVME checksums: going on with md5 alone")
 
     def _checked_crc(self) -> bytes:
         """The CRC combined from what the workers sent; it must be that of the stream as it was read."""
@@ -246,7 +247,7 @@ class Upload:
         except TransferError as error:
             if error.failure is not None and error.failure.code == "NoSuchUpload":
                 return
-        yield Say(
+        yield Warn(
             f"upload {upload_id} could not be aborted; remove it with `aws s3api abort-multipart-upload "
             f"--bucket {self._target.bucket} --key {self._target.key} --upload-id {upload_id}`"
         )

@@ -184,7 +184,8 @@ class Wire:
                 exchange = self._release(curl)
                 over.append(Ended(exchange, exchange.response(), None))
             for curl, number, message in failed:
-                connected = curl.getinfo(pycurl.PRETRANSFER_TIME) > 0
+                # Nothing sent, nothing done; PRETRANSFER_TIME is above 0 for a refused connection too.
+                connected = curl.getinfo(pycurl.REQUEST_SIZE) > 0
                 exchange = self._release(curl)
                 if number in (CURL_WRITE_ERROR, CURL_TOO_LARGE) and exchange.status:
                     # More than the slot can hold: what was answered says more than curl's word for it.

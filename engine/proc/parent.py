@@ -19,6 +19,7 @@ from ..flow.events import (
     Action,
     Beat,
     CollectorLost,
+    Dismiss,
     Event,
     Fill,
     Filled,
@@ -27,6 +28,7 @@ from ..flow.events import (
     Lost,
     Note,
     Receipt,
+    Refused,
     Send,
     Signalled,
     Silent,
@@ -99,6 +101,10 @@ class Source:
         if self._crc:
             self._crc.update(data)
         self._ahead = b""
+
+    def stop(self) -> None:
+        """Fill no more: the slot is somebody else's."""
+        self._fill = None
 
     def read(self) -> Filled | SourceFailed | None:
         """One read, after readiness: None while the slot is not full yet."""
@@ -197,6 +203,7 @@ class Ring:
 
     def _react(self, fd: int) -> None:
         if self._source is not None and fd == self._source.fd:
+            # Not filling: an event before this one, in the same look, has hushed the ring.
             if self._source.filling and (event := self._source.read()):
                 self._poll.unregister(fd)
                 self._handle(event)
@@ -254,6 +261,8 @@ class Ring:
                     self._tell(self._collector_seat, message)
                 case Hush():
                     self._hush()
+                case Dismiss():
+                    self._dismiss()
                 case Warn(text):
                     self._listener.warning(text)
                 case Note(text):
@@ -263,7 +272,11 @@ class Ring:
 
     def _send(self, number: int, job: Job) -> None:
         if number not in self._seats:
-            self._seats[number] = self._start_worker(number)
+            try:
+                self._seats[number] = self._start_worker(number)
+            except OSError as error:
+                self._handle(Refused(f"the system refuses a process: {error.strerror}"))
+                return
         self._seats[number].owed += number == CONTROL
         self._tell(number, job)
 
@@ -273,11 +286,17 @@ class Ring:
         except (BrokenPipeError, KeyError):
             pass  # it has died: its own pipe's end says so, in order with what it sent before
 
-    def _hush(self) -> None:
+    def _dismiss(self) -> None:
         for number in list(self._seats):
-            if number != self._collector_seat:
+            if number not in (CONTROL, self._collector_seat):
                 self._remove(number)
+
+    def _hush(self) -> None:
+        self._dismiss()
+        if CONTROL in self._seats:
+            self._remove(CONTROL)
         if self._source is not None and self._source.filling:
+            self._source.stop()
             self._poll.unregister(self._source.fd)
         self._handle(Silent())
 
