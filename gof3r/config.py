@@ -10,7 +10,6 @@ It must not know how arguments are spelled, nor what a transfer does with its se
 
 from __future__ import annotations
 
-import configparser
 import os.path
 import re
 from collections.abc import Mapping
@@ -218,6 +217,8 @@ def _profile_region(profile: str, environ: Mapping[str, str]) -> str:
 
     Read without botocore, which costs 0.3 s and 25 MB; nothing else of that file is ours to interpret.
     """
+    import configparser  # late: a region on the command line or in the environment needs no file
+
     path = environ.get("AWS_CONFIG_FILE") or "~/.aws/config"
     if path.startswith("~/"):
         path = os.path.join(environ.get("HOME", "/"), path[2:])

@@ -10,9 +10,7 @@ It must not know what the keys are used for. The same call again gives fresh key
 
 from __future__ import annotations
 
-import json
 import os
-import subprocess
 import sys
 from collections.abc import Mapping
 from typing import Any
@@ -57,6 +55,9 @@ def resolve(environ: Mapping[str, str], profile: str, sign: bool) -> Credentials
 
 def _ask(environ: Mapping[str, str]) -> dict[str, Any]:
     """What the child answers. Raises Gof3rError when it does not."""
+    import json  # late, both: keys in the environment need neither
+    import subprocess
+
     failed = "cannot look for credentials: "
     try:
         child = subprocess.run(
@@ -79,6 +80,8 @@ def _ask(environ: Mapping[str, str]) -> dict[str, Any]:
 
 def answer() -> None:
     """The child: print as JSON what botocore finds, or ``error``, why there is nothing."""
+    import json
+
     said: dict[str, Any] = {"error": "none found"}
     try:
         from botocore.session import Session

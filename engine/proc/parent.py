@@ -236,8 +236,6 @@ class Ring:
 
     def _look(self, now: float) -> None:
         self._handle(Beat(sum(self._slab.moved)))
-        if CONTROL in self._seats and not self._seats[CONTROL].owed:
-            self._remove(CONTROL)  # 9 MB that nobody needs until the next control request starts another
         for number in self._watch.look({n: self._slab.ticks[n] for n in self._seats}, now):
             self._listener.debug(f"process {self._seats[number].pid} is silent: ending it")
             children.kill(self._seats[number].pid)  # its pipe ends with it, which is heard like any other end
@@ -277,8 +275,11 @@ class Ring:
             except OSError as error:
                 self._handle(Refused(f"the system refuses a process: {error.strerror}"))
                 return
-        self._seats[number].owed += number == CONTROL
         self._tell(number, job)
+        if number == CONTROL:
+            self._seats[number].owed += 1
+        elif CONTROL in self._seats and not self._seats[CONTROL].owed:
+            self._remove(CONTROL)  # 9 MB that nobody needs before the parts are done
 
     def _tell(self, number: int, message: object) -> None:
         try:

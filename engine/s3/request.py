@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from ipaddress import IPv6Address
 from typing import Literal, NoReturn
 from urllib.parse import quote
 
@@ -69,6 +68,8 @@ def parse_endpoint(text: str, ssl: bool = True) -> Endpoint:
     host = match["host"].lower()
     if host.startswith("["):
         try:
+            from ipaddress import IPv6Address  # late: hardly anybody has one
+
             IPv6Address(host[1:-1].replace("%", "?"))  # a zone would need other rules for Host and for curl
         except ValueError:
             _bad_endpoint(text, f"{host} is not an IPv6 address")
