@@ -16,7 +16,8 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 Header = tuple[str, str]
-DigestName = Literal["md5", "crc64nvme", "crc32", "crc32c", "sha1", "sha256"]
+Direction = Literal["send", "receive", "none"]
+"""Of a part's bytes: out of a slot, into one, or no part at all."""
 Digests = Mapping[str, bytes]
 """Digest name to its raw bytes, big-endian for CRCs (the form that S3 base64-encodes)."""
 
@@ -155,7 +156,7 @@ class Job:
     """Seconds to add to the local clock when signing (server's clock minus ours)."""
     part: Part | None = None
     slot: Slot | None = None
-    direction: Literal["send", "receive", "none"] = "none"
+    direction: Direction = "none"
     digests: tuple[str, ...] = ()
     """What to compute of the part's bytes; of a sent part, what to send along."""
     etag: str = ""
@@ -179,6 +180,8 @@ class Outcome:
     digests: Digests = field(default_factory=dict)
     received: int = 0
     """Body bytes that arrived in the slot."""
+    at: float = 0.0
+    """Epoch seconds on the worker's clock when the exchange had ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,5 +193,5 @@ class Verdict:
     response: Response | None
     failure: Failure | None
     digests: Digests = field(default_factory=dict)
-    moved: int = 0
-    """Body bytes that this attempt moved, even when it failed."""
+    at: float = 0.0
+    """As the outcome's."""

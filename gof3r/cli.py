@@ -65,7 +65,7 @@ Commands:
 
 Options:
   -h --help             Show this help.
-  --version             Show the version.
+  -v --version          Show the version.
 
 Options of every command, before or after its name:
 {_COMMON}

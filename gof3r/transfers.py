@@ -68,7 +68,7 @@ def put(transfer: Transfer, report: Report) -> None:
     )
     source = Source(source_fd, slab, crc="crc64nvme" in transfer.checksums)
     receipt = _run(transfer, report, upload, parts, slab, source=source)
-    report.done(receipt.size, time.monotonic() - started, receipt.proofs)
+    _tell(report, receipt, started)
 
 
 def get(transfer: Transfer, report: Report) -> None:
@@ -87,6 +87,11 @@ def get(transfer: Transfer, report: Report) -> None:
     with Destination(transfer.path) as destination:
         receipt = _run(transfer, report, download, parts, slab, sink=destination.fd)
         destination.commit()
+    _tell(report, receipt, started)
+
+
+def _tell(report: Report, receipt: Receipt, started: float) -> None:
+    report.debug(f"ETag {receipt.etag}, version {receipt.version_id or 'none'}")
     report.done(receipt.size, time.monotonic() - started, receipt.proofs)
 
 
@@ -109,7 +114,6 @@ def _run(
         concurrency=transfer.concurrency,
         attempts=transfer.retries,
         random=random.random,
-        wall_offset=time.time() - time.monotonic(),
     )
     settings = Settings(transfer.target.region, _ca_bundle(transfer))
     flow = Flow(story.name, story.story(), feed, dispatch)

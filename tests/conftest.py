@@ -12,11 +12,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
+from hypothesis import settings
 
 from tools.local_s3 import LocalS3
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
+
+# A slow machine is no failure: no example has a deadline.
+settings.register_profile("gof3r", deadline=None)
+settings.load_profile("gof3r")
 
 TIMEOUT = 60.0
 """Seconds after which a run of the program is killed, with every process it started."""

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ..errors import TransferError, advice, describe
-from ..values import Credentials, Failure, Job, Part, Request, Slot, Verdict
+from ..values import Credentials, Direction, Failure, Job, Part, Request, Slot, Verdict
 from .events import Action, Note, Send
 from .retry import Budget, GiveUp, decide
 from .throttle import Window
@@ -41,7 +41,7 @@ class Work:
     """For error lines: ``part 7`` or ``create_multipart_upload``."""
     part: Part | None = None
     slot: Slot | None = None
-    direction: str = "none"
+    direction: Direction = "none"
     digests: tuple[str, ...] = ()
     etag: str = ""
     object_size: int = 0
@@ -89,13 +89,11 @@ class Dispatch:
         concurrency: int,
         attempts: int,
         random: Callable[[], float],
-        wall_offset: float,
     ) -> None:
         self._name = name
         self._credentials = credentials
         self._attempts = attempts
         self._random = random
-        self._wall_offset = wall_offset
         self._skew = 0.0
         self._resolved = False
         self._budget = Budget()
@@ -106,8 +104,6 @@ class Dispatch:
         self._next_seat = workers + 1
         self._losses = 0
         self._jobs = 0
-        self.retries: dict[str, int] = {}
-        """Repeated attempts by cause, for the statistics."""
 
     def __repr__(self) -> str:
         return f"Dispatch(waiting={[w.what for w in self._waiting]}, on_wire={sorted(self._on_wire)})"
@@ -162,7 +158,7 @@ class Dispatch:
             skew=self._skew,
             part=work.part,
             slot=work.slot,
-            direction=work.direction,  # type: ignore[arg-type]
+            direction=work.direction,
             digests=work.digests,
             etag=work.etag,
             object_size=work.object_size,
@@ -196,9 +192,9 @@ class Dispatch:
             self._budget = self._budget.earn(now)
             self._window = self._window.succeeded(now)
             return Done(work, verdict)
-        return self._failed(work, verdict.failure, now)
+        return self._failed(work, verdict.failure, now, verdict.at)
 
-    def _failed(self, work: Work, failure: Failure, now: float) -> Failed | Note:
+    def _failed(self, work: Work, failure: Failure, now: float, at: float = 0.0) -> Failed | Note:
         if failure.connected and not 300 <= failure.status <= 499:  # an error inside a 200 is no refusal
             work.doubtful = True
         if failure.connected:
@@ -222,9 +218,7 @@ class Dispatch:
         if answer.throttled:
             self._window = self._window.throttled(now)
         if answer.correct_clock and failure.server_time is not None:
-            self._skew = failure.server_time - (now + self._wall_offset)
-        cause = failure.code or str(failure.status) if failure.kind != "lost" else "lost worker"
-        self.retries[cause] = self.retries.get(cause, 0) + 1
+            self._skew = failure.server_time - at
         self._waiting.append(work)
         again = f"again in {work.due - now:.2f} s"
         return Note(f"{work.what}: attempt {work.attempt} failed: {describe(failure)}; {again}")

@@ -72,7 +72,7 @@ class Download:
             yield from self._unproven("nothing that is stored with it proves it")
         yield Tell(Release())
         yield from self._parts.drain()
-        return Receipt(head.size, head.etag, proofs, head.version_id, stream)
+        return Receipt(head.size, head.etag, proofs, head.version_id)
 
     def _cut(self, size: int, layout: tuple[Part, ...]) -> None:
         """Ranges on the object's own parts where these prove it, equal ones otherwise."""

@@ -6,7 +6,7 @@ as they stand. Instances are values; those that cross a pipe carry slot numbers,
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from ..values import Digests, Job, Part, Slot, Verdict
 
@@ -207,7 +207,6 @@ class Receipt:
     proofs: tuple[str, ...]
     """Digest names that were checked over the whole object, strongest first; empty: nothing could be."""
     version_id: str = ""
-    digests: Digests = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

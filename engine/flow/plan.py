@@ -71,10 +71,6 @@ class UploadPlan:
             self.size_of(run) * min(GROWTH_AFTER, number - run) for run in range(1, number, GROWTH_AFTER)
         )
 
-    def slots_for(self, size: int) -> int:
-        """How many slots for parts of ``size`` bytes the memory holds: at least 1 up to ``largest``."""
-        return self.memory // _page_up(size)
-
     @property
     def reach(self) -> int:
         """Bytes of the largest object that 10,000 parts hold."""
@@ -124,14 +120,6 @@ def warnings_at(plan: UploadPlan) -> tuple[tuple[int, str], ...]:
     advice = "a larger --partsize reaches further" if reach < MAX_OBJECT else "S3 takes no larger object"
     fits = f"of the largest object that fits, {human(reach)}, is sent"
     return tuple((reach * percent // 100, f"{percent}% {fits}: {advice}") for percent in (50, 90))
-
-
-@dataclass(frozen=True, slots=True)
-class DownloadPlan:
-    """An object of ``size`` bytes, fetched in ranges of ``part_size`` bytes."""
-
-    part_size: int
-    size: int
 
 
 def ranges(size: int, part_size: int) -> Iterator[Part]:

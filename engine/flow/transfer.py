@@ -154,6 +154,9 @@ class Transfer:
 
     def _judged(self, verdict: Verdict, now: float) -> None:
         result = self._dispatch.judged(verdict, now)
+        if isinstance(result, Done):
+            attempt = f"attempt {verdict.job.attempt}, process {verdict.worker}"
+            self._actions.append(Note(f"{result.work.what}: done, {attempt}"))
         match result:
             case Done(work, _) if work is self._asked:
                 assert verdict.response is not None

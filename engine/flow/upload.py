@@ -7,7 +7,7 @@ the server's own ETag or checksum of the whole object proves.
 from __future__ import annotations
 
 from collections.abc import Generator
-from dataclasses import replace
+from shlex import quote
 
 from ..errors import Gof3rError, TransferError
 from ..s3 import checksums, operations, replies
@@ -54,7 +54,7 @@ class Upload:
         else:
             receipt = yield from self._multipart()
         if self._sidecar:
-            receipt = yield from self._write_sidecar(receipt)
+            yield from self._write_sidecar(receipt.etag)
         return receipt
 
     def _put_object(self) -> Story:
@@ -121,7 +121,7 @@ class Upload:
             raise
 
     def _find_uploads(self) -> str:
-        bucket, key = self._target.bucket, self._target.key
+        bucket, key = self._target.bucket, quote(self._target.key)
         return f"`aws s3api list-multipart-uploads --bucket {bucket} --prefix {key}` shows such uploads"
 
     def _without_checksums(self, error: TransferError) -> Telling:
@@ -213,8 +213,8 @@ class Upload:
             )
         return tuple(proofs)
 
-    def _write_sidecar(self, receipt: Receipt) -> Story:
-        headers = (("Content-Type", "text/plain"), ("x-amz-meta-etag", receipt.etag))
+    def _write_sidecar(self, etag: str) -> Telling:
+        headers = (("Content-Type", "text/plain"), ("x-amz-meta-etag", etag))
         try:
             digests = yield from stream_digests(self._parts.count)
             md5 = digests["md5"].hex()
@@ -231,7 +231,6 @@ class Upload:
                 f"{self.name}: the md5 sidecar was stored wrongly: ETag {stored}, expected {wanted}; "
                 "the object itself is complete and verified"
             )
-        return replace(receipt, digests=digests)
 
     def _abort(self, upload_id: str) -> Telling:
         """Abort until the server no longer knows the upload: it may still be committing a part. What cannot
@@ -249,6 +248,6 @@ class Upload:
                 return
         yield Warn(
             f"upload {upload_id} could not be aborted; remove it with `aws s3api abort-multipart-upload "
-            f"--bucket {self._target.bucket} --key {self._target.key} --upload-id {upload_id}`"
+            f"--bucket {self._target.bucket} --key {quote(self._target.key)} --upload-id {quote(upload_id)}`"
         )
 

@@ -31,8 +31,7 @@ def judge(outcome: Outcome) -> Verdict:
     failure = outcome.failure
     if failure is None and outcome.response is not None:
         failure = replies.failure(outcome.response) or _check(outcome, outcome.response)
-    moved = outcome.job.part.length if outcome.job.part and failure is None else 0
-    return Verdict(outcome.job, outcome.worker, outcome.response, failure, outcome.digests, moved)
+    return Verdict(outcome.job, outcome.worker, outcome.response, failure, outcome.digests, outcome.at)
 
 
 def _check(outcome: Outcome, response: Response) -> Failure | None:

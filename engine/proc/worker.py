@@ -157,5 +157,6 @@ class Worker:
                 failure=ended.failure,
                 digests=digests,
                 received=exchange.received,
+                at=time.time(),
             )
         )

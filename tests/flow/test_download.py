@@ -333,7 +333,7 @@ def test_an_object_of_any_size_comes_whole(size: int) -> None:
     world = get(stored(with_md5, DATA[:size])).run()
     assert world.delivered == DATA[:size]
     etag = md5(DATA[:size]).hexdigest()
-    assert world.receipt == Receipt(size, etag, ("md5",), digests={"md5": bytes.fromhex(etag)})
+    assert world.receipt == Receipt(size, etag, ("md5",))
 
 
 @pytest.mark.parametrize(

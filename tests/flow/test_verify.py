@@ -55,7 +55,6 @@ def sent(names: Sequence[str] = ("md5", CRC), **headers: str) -> Outcome:
 def test_a_sent_part_is_accepted_on_an_etag_that_does_not_contradict_its_bytes(outcome: Outcome) -> None:
     verdict = judge(outcome)
     assert verdict.failure is None
-    assert verdict.moved == PART.length
     assert (verdict.job, verdict.response) == (outcome.job, outcome.response)
 
 
@@ -83,7 +82,6 @@ def test_a_sent_part_whose_answer_contradicts_its_bytes_fails_its_check(
 ) -> None:
     verdict = judge(outcome)
     assert verdict.failure == Failure("check", code, message, 200)
-    assert verdict.moved == 0
 
 
 GOOD = {"etag": '"abc-3"', "content-range": f"bytes 100-{99 + len(BYTES)}/1000"}
@@ -125,7 +123,6 @@ def test_what_the_server_refuses_is_its_failure_and_no_check(job: Job) -> None:
     verdict = judge(Outcome(job, 1, error(503, "SlowDown"), received=len(BYTES)))
     assert verdict.failure is not None
     assert (verdict.failure.kind, verdict.failure.code) == ("server", "SlowDown")
-    assert verdict.moved == 0
 
 
 @pytest.mark.parametrize("job", [SENT, RECEIVED, CONTROL])
@@ -143,7 +140,6 @@ def test_a_transport_failure_is_passed_on_as_it_came() -> None:
 def test_a_control_request_is_judged_by_its_answers_status_alone() -> None:
     verdict = judge(Outcome(CONTROL, 0, Response(204, {})))
     assert verdict.failure is None
-    assert verdict.moved == 0
 
 
 # --- the whole object ------------------------------------------------------------------

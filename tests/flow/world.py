@@ -84,7 +84,6 @@ class World:
             concurrency=concurrency,
             attempts=attempts,
             random=self.random.random,
-            wall_offset=EPOCH - STARTED,
         )
         self.transfer = Transfer(story.name, story.story(), feed, self.dispatch)
         self._capacity = capacity
@@ -237,9 +236,14 @@ class World:
             self.die(seat)
             self._wire.pop(number, None)
         elif isinstance(result, Failure):
-            self._judge(seat, Outcome(job, seat, failure=result, digests=digests))
+            self._judge(seat, Outcome(job, seat, failure=result, digests=digests, at=self.wall))
         else:
             self._answered(seat, job, result, digests)
+
+    @property
+    def wall(self) -> float:
+        """Epoch seconds on this machine's clock."""
+        return EPOCH + self.now - STARTED
 
     def _script(self, job: Job) -> Script:
         operation = job.request.operation if job.part else ""
@@ -259,7 +263,7 @@ class World:
                 digests = checksums.compute(job.digests, memoryview(data))
             answer = Response(answer.status, answer.headers)
         self.moved += received or (job.part.length if job.part else 0)
-        self._judge(seat, Outcome(job, seat, answer, digests=digests, received=received))
+        self._judge(seat, Outcome(job, seat, answer, digests=digests, received=received, at=self.wall))
 
     def die(self, seat: int) -> None:
         """The worker of ``seat`` ends, with everything that it had on the wire."""
