@@ -37,7 +37,7 @@ PARTS = ("master", "volume", "filer", "s3", "admin")
 """The parts of ``weed mini`` that always listen, each on a port for HTTP and one for gRPC."""
 
 BLOCK = 16
-"""Ports taken together: one that we hold ourselves as a lock, then two for each of PARTS."""
+"""Ports taken together: one that we hold ourselves as a lock, two for each of PARTS, and S3's for TLS."""
 
 BLOCKS = range(15_008, 32_768 - BLOCK, BLOCK)
 """Below Linux's default range for outgoing connections (32768 to 60999), which could take a port from us."""
@@ -57,13 +57,15 @@ class StartError(Exception):
 class LocalS3:
     """A running server with one empty bucket, stopped and removed by ``__exit__``.
 
-    Any number can run at once. Raises StartError when the server cannot be started.
+    Any number can run at once. With a ``certificate`` (PEM, with its key) for 127.0.0.1 it is reached over
+    TLS. Raises StartError when the server cannot be started.
     """
 
     region = REGION
 
-    def __init__(self, bucket: str = "demo") -> None:
+    def __init__(self, bucket: str = "demo", certificate: Path | None = None) -> None:
         self.bucket = bucket
+        self.certificate = certificate
         self.access_key = secrets.token_hex(10)
         self.secret_key = secrets.token_hex(20)
         self.endpoint = ""
@@ -127,6 +129,8 @@ class LocalS3:
             if server.poll() is not None or time.monotonic() > deadline:
                 raise StartError(f"SeaweedFS did not start:\n{log.read_text(errors='replace')[-2000:]}")
             time.sleep(0.02)
+        if self.certificate:
+            return f"https://127.0.0.1:{ports['s3', 'https']}"
         return f"http://127.0.0.1:{ports['s3', 'http']}"
 
     def _command(self, directory: Path, ports: dict[tuple[str, str], int]) -> list[str]:
@@ -142,6 +146,9 @@ class LocalS3:
         command += ["-master.volumeSizeLimitMB=1024", "-volume.max=1000"]
         for part in PARTS:
             command += [f"-{part}.port={ports[part, 'http']}", f"-{part}.port.grpc={ports[part, 'grpc']}"]
+        if self.certificate:
+            command += [f"-s3.cert.file={self.certificate}", f"-s3.key.file={self.certificate}"]
+            command += [f"-s3.port.https={ports['s3', 'https']}"]
         return command
 
     def _ready(self, ports: dict[tuple[str, str], int]) -> bool:
@@ -164,11 +171,8 @@ def _port_block() -> Iterator[dict[tuple[str, str], int]]:
             except OSError:
                 continue
             probes.close()
-            yield {
-                (part, kind): base + 1 + 2 * index + offset
-                for index, part in enumerate(PARTS)
-                for offset, kind in enumerate(("http", "grpc"))
-            }
+            kinds = [(part, kind) for part in PARTS for kind in ("http", "grpc")]
+            yield {kind: base + 1 + index for index, kind in enumerate([*kinds, ("s3", "https")])}
             return
     raise StartError("no free ports")
 

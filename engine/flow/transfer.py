@@ -12,6 +12,7 @@ What cannot be mended by trying again is thrown into the story at the line where
 from __future__ import annotations
 
 from collections.abc import Callable
+from errno import EPIPE
 from typing import Protocol
 
 from ..errors import Gof3rError, Interrupted, ReaderGone, TransferError
@@ -47,9 +48,6 @@ from .story import (
     StreamDigests,
     Until,
 )
-
-EPIPE = 32
-"""Linux's errno for a pipe whose reader has gone."""
 
 STILL = 300.0
 """Seconds without a byte moved, with a part on the wire, after which a transfer gives up: longer than any

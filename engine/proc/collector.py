@@ -11,6 +11,7 @@ worker's end of file is its last message, and is passed on only after everything
 
 from __future__ import annotations
 
+import errno
 import os
 import select
 import threading
@@ -56,7 +57,7 @@ class Writer:
         self._done: deque[Written | SinkFailed] = deque()
         self._thread: threading.Thread | None = None
 
-    def write(self, piece: Piece) -> None:
+    def give(self, piece: Piece) -> None:
         if self._thread is None:
             widen(self._sink)
             self._thread = threading.Thread(target=self._run, daemon=True)
@@ -69,11 +70,20 @@ class Writer:
             data = self._slab.bytes_of(slot, part.length)
             try:
                 while data:
-                    data = data[os.write(self._sink, data[:STEP]) :]
+                    data = data[self._write(data[:STEP]) :]
             except OSError as error:
                 self._say(SinkFailed(error.errno or 0, error.strerror or str(error)))
                 return
             self._say(Written(part, slot))
+
+    def _write(self, data: memoryview) -> int:
+        try:
+            return os.write(self._sink, data)
+        except BlockingIOError:  # the reader, or who started us, has made the pipe non-blocking for all
+            ready = select.poll()
+            ready.register(self._sink, select.POLLOUT)
+            ready.poll()
+            return 0
 
     def _say(self, event: Written | SinkFailed) -> None:
         self._done.append(event)
@@ -145,7 +155,7 @@ class Collector:
         elif fd == self._sink:
             self._poll.unregister(fd)
             if mask & select.POLLERR:
-                self._verdicts.send(SinkFailed(32, "the reader has closed it"))
+                self._verdicts.send(SinkFailed(errno.EPIPE, "the reader has closed it"))
         else:
             worker, receiver = self._outcomes[fd]
             for outcome in receiver.receive():
@@ -208,4 +218,4 @@ class Collector:
         if piece[0].number == self._held and not self._released:
             self._kept = piece
         else:
-            self._writer.write(piece)
+            self._writer.give(piece)

@@ -116,6 +116,8 @@ class Source:
                 return self._done(ended=not self._ahead)
             room = self._slab.bytes_of(fill.slot, fill.length)[self._filled : self._filled + READ]
             count = os.readv(self.fd, [room])
+        except BlockingIOError:
+            return None  # the producer, or who started us, has made the pipe non-blocking for all
         except OSError as error:
             self._fill = None
             return SourceFailed(error.strerror or str(error))

@@ -1,20 +1,25 @@
-"""What the end-to-end tests share: runs of the program that end on their own or by the test's hand."""
+"""What the end-to-end tests share: runs of the program that end on their own or by the test's hand, and what
+an independent client sees of them in the bucket."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+import hashlib
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.conftest import Server
-from tests.e2e.live import Start
+from tests.e2e.live import BIG, LONG, PART, PIECES, SMALL, Live, Start, noise, until
 from tests.e2e.relay import Relay
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
+
+
+# --- runs ------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -36,6 +41,54 @@ def relay(s3: Server, environment: dict[str, str], start: Start) -> Iterator[Rel
     with Relay(s3.endpoint) as relay:
         environment["AWS_ENDPOINT_URL_S3"] = relay.endpoint
         yield relay
+
+
+Failed = Callable[..., Live]
+
+
+@pytest.fixture
+def fails(start: Start, uploads: Uploads, tmp_path: Path) -> Failed:
+    """Runs the program, which must exit with ``code``, say one line, and leave neither upload nor file."""
+
+    def run(
+        *arguments: str,
+        code: int = 1,
+        stdin: bytes = b"",
+        env: dict[str, str | None] | None = None,
+        shell: str = "",
+    ) -> Live:
+        before = sorted(tmp_path.iterdir())
+        got, live = start.run(*arguments, stdin=stdin, env=env, shell=shell)
+        assert got == code, live.said
+        assert live.error
+        assert uploads.pending() == []
+        assert sorted(tmp_path.iterdir()) == before
+        return live
+
+    return run
+
+
+def half_put(start: Start, uploads: Uploads, bucket: str, *options: str, shell: str = "") -> Live:
+    """A put in its middle: two parts of BIG are stored, some of the third is read, the producer is idle."""
+    live = start("put", "-b", bucket, "-k", "k", *SMALL, *options, shell=shell)
+    live.feed(noise(BIG)[: 2 * PART + 1000])
+    until(lambda: uploads.parts() == {1, 2}, "two parts are stored")
+    return live
+
+
+def rest(live: Live) -> None:
+    """What a half put still lacks."""
+    live.feed(noise(BIG)[2 * PART + 1000 :])
+    live.end_input()
+
+
+def half_get(start: Start, bucket: str, *options: str) -> tuple[Live, bytes]:
+    """A get in its middle, and what it has written; the rest of LONG cannot be out before we read on."""
+    live = start("get", "-b", bucket, "-k", "k", *PIECES, *options, collect=False)
+    return live, live.read(LONG // 2)
+
+
+# --- the bucket ------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -64,3 +117,31 @@ class Uploads:
                 )
                 return {part["PartNumber"] for part in answer.get("Parts", [])}
         return set()
+
+
+def md5(data: bytes) -> str:
+    return hashlib.md5(data).hexdigest()
+
+
+def etag(data: bytes, part: int = PART) -> str:
+    """The ETag that S3 gives ``data`` in parts of ``part`` bytes, or in one piece if it is no longer."""
+    if len(data) <= part:
+        return md5(data)
+    digests = [hashlib.md5(data[at : at + part]).digest() for at in range(0, len(data), part)]
+    return f"{md5(b''.join(digests))}-{len(digests)}"
+
+
+def store(boto: S3Client, bucket: str, size: int) -> bytes:
+    """An object with its sidecar, so that a get has nothing to warn of."""
+    data = noise(size)
+    boto.put_object(Bucket=bucket, Key="k", Body=data)
+    boto.put_object(Bucket=bucket, Key=".md5/k.md5", Body=md5(data).encode())
+    return data
+
+
+def stored(boto: S3Client, bucket: str, key: str = "k") -> bytes:
+    return boto.get_object(Bucket=bucket, Key=key)["Body"].read()
+
+
+def keys(boto: S3Client, bucket: str) -> list[str]:
+    return [entry["Key"] for entry in boto.list_objects_v2(Bucket=bucket).get("Contents", [])]

@@ -28,8 +28,19 @@ MIB = 1 << 20
 PART = 5 * MIB
 """Bytes: the smallest part that S3 takes."""
 
+BIG = 4 * PART + 12345
+"""Bytes of an object of five parts."""
+LONG = 3_000_000
+"""Bytes of an object that neither a pipe (1 MiB) nor four slots of 100,000 bytes can hold."""
+
+SMALL = ("-s", "5MiB", "-c", "4")
+PIECES = ("-s", "100000", "-c", "4")
+"""Options: four slots of the smallest part of a put; four small ones of a get."""
+
 PATIENCE = 45.0
 """Seconds after which something that should come about is taken not to."""
+PROMPT = 5.0
+"""Seconds in which a stopped program is gone: CLI's promise."""
 
 
 def until(condition: Callable[[], object], what: str, seconds: float = PATIENCE) -> None:
@@ -44,6 +55,10 @@ def until(condition: Callable[[], object], what: str, seconds: float = PATIENCE)
 def noise(size: int) -> bytes:
     """``size`` bytes that no two parts have in common; the same in every run."""
     return random.Random(size).randbytes(size)
+
+
+DATA = noise(300_000)
+"""An object of three PIECES."""
 
 
 class Live:

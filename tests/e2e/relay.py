@@ -2,7 +2,8 @@
 
 It moves bytes and knows one thing about them: a piece that starts with an HTTP request line is a request.
 The one that a test asks for is held back, so that the test knows for certain what is on the wire and which
-process of the program waits for it, without guessing at times; or its connection breaks.
+process of the program waits for it, without guessing at times; or its connection breaks. Of TLS, which it
+passes on as it is, it can only count the connections.
 """
 
 from __future__ import annotations
@@ -21,7 +22,9 @@ class Relay:
         address = urlsplit(server)
         self._server = (address.hostname or "", address.port or 80)
         self._listener = socket.create_server(("127.0.0.1", 0))
-        self.endpoint = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        self.endpoint = f"{address.scheme}://127.0.0.1:{self._listener.getsockname()[1]}"
+        self.connections = 0
+        """How many the program has made."""
         self._lock = threading.Lock()
         self._wanted: re.Pattern[bytes] | None = None
         self._then = ""
@@ -74,6 +77,7 @@ class Relay:
                 server = socket.create_connection(self._server)
                 with self._lock:
                     self._sockets += [client, server]
+                    self.connections += 1
                 threading.Thread(target=self._requests, args=(client, server, port), daemon=True).start()
                 threading.Thread(target=self._move, args=(server, client), daemon=True).start()
 

@@ -7,13 +7,12 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.e2e.live import MIB, Start, noise
+from tests.e2e.live import MIB, PART, SMALL, Start, noise
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
 
-OPTIONS = ("-s", "5MiB", "-c", "4")
-SLOTS = 4 * 5 * MIB
+SLOTS = 4 * PART
 PROCESSES = 45_000_000
 """Bytes beside the slots, for all processes together: DESIGN gives them 40 MB on an idle machine."""
 SIZE = 200_000_000
@@ -30,12 +29,12 @@ def peak(said: list[str]) -> float:
 
 def test_put_and_get_take_their_slots_and_little_more(start: Start, boto: S3Client, bucket: str) -> None:
     data = (noise(MIB) * (SIZE // MIB + 1))[:SIZE]
-    code, put = start.run("put", "-b", bucket, "-k", "k", *OPTIONS, stdin=data, shell=MEASURED)
+    code, put = start.run("put", "-b", bucket, "-k", "k", *SMALL, stdin=data, shell=MEASURED)
     assert code == 0, put.said
     assert boto.head_object(Bucket=bucket, Key="k")["ContentLength"] == SIZE
     assert peak(put.said) < SLOTS + PROCESSES
 
-    code, got = start.run("get", "-b", bucket, "-k", "k", *OPTIONS, shell=MEASURED)
+    code, got = start.run("get", "-b", bucket, "-k", "k", *SMALL, shell=MEASURED)
     assert code == 0, got.said
     assert got.stdout == data
     assert peak(got.said) < SLOTS + PROCESSES

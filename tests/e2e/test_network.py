@@ -1,0 +1,99 @@
+"""Nobody there, connections that break, and an object that changes on the way."""
+
+from __future__ import annotations
+
+import socket
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.e2e.conftest import Failed, stored
+from tests.e2e.live import DATA, LONG, PART, PIECES, Start, noise
+from tests.e2e.relay import Relay
+
+if TYPE_CHECKING:
+    from types_boto3_s3 import S3Client
+
+
+# --- nobody there ------------------------------------------------------------------
+
+
+@pytest.fixture
+def closed_port() -> dict[str, str]:
+    """The environment that leads where nobody listens."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return {"AWS_ENDPOINT_URL_S3": f"http://127.0.0.1:{server.getsockname()[1]}"}
+
+
+@pytest.mark.parametrize("command", ["put", "get"])
+def test_a_closed_port_fails_after_the_attempts_that_were_asked_for(
+    fails: Failed, closed_port: dict[str, str], command: str
+) -> None:
+    live = fails(command, "-b", "b", "-k", "k", "--retries", "2", env=closed_port)
+    assert "after 2 attempts" in live.error
+    assert "--endpoint" in live.error
+
+
+def test_a_refused_connection_leaves_nothing_to_warn_of(fails: Failed, closed_port: dict[str, str]) -> None:
+    options = ("-s", "5MiB", "--retries", "2")
+    live = fails("put", "-b", "b", "-k", "k", *options, stdin=noise(PART + 1), env=closed_port)
+    assert live.said == [live.error]
+
+
+def test_a_name_that_does_not_resolve_is_not_tried_for_long(fails: Failed) -> None:
+    endpoint = {"AWS_ENDPOINT_URL_S3": "http://gof3r.invalid"}
+    live = fails("get", "-b", "bucket", "-k", "k", env=endpoint)
+    assert "after 3 attempts" in live.error  # of 10
+    assert "--endpoint" in live.error
+
+
+# --- the network ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "request_line",
+    [
+        r"POST \S*\?uploads",
+        r"PUT \S*partNumber=1&",
+        r"PUT \S*partNumber=2&",
+        r"POST \S*\?uploadId",
+        r"PUT \S*/\.md5/",
+    ],
+)
+@pytest.mark.parametrize("how", ["refuse", "lose_answer"])
+def test_a_connection_that_breaks_costs_a_put_a_retry(
+    start: Start, relay: Relay, boto: S3Client, bucket: str, request_line: str, how: str
+) -> None:
+    data = noise(PART + 1)
+    getattr(relay, how)(request_line)
+    code, put = start.run("put", "-b", bucket, "-k", "k", "-s", "5MiB", stdin=data)
+    assert code == 0, put.said
+    assert not relay.waits
+    assert put.verified == "md5+crc64nvme"
+    assert stored(boto, bucket) == data
+
+
+@pytest.mark.parametrize("request_line", [r"HEAD ", r"GET \S*/\.md5/", r"GET /\S*/k [^\0]*bytes=100000-"])
+@pytest.mark.parametrize("how", ["refuse", "lose_answer"])
+def test_a_connection_that_breaks_costs_a_get_a_retry(
+    start: Start, relay: Relay, boto: S3Client, bucket: str, request_line: str, how: str
+) -> None:
+    boto.put_object(Bucket=bucket, Key="k", Body=DATA)
+    getattr(relay, how)(request_line)
+    code, got = start.run("get", "-b", bucket, "-k", "k", *PIECES)
+    assert (code, got.stdout) == (0, DATA), got.said
+    assert not relay.waits
+
+
+def test_an_object_that_changes_while_it_is_read_fails(start: Start, boto: S3Client, bucket: str) -> None:
+    data = noise(LONG)
+    boto.put_object(Bucket=bucket, Key="k", Body=data)
+    live = start("get", "-b", bucket, "-k", "k", *PIECES, collect=False)
+    out = live.read(1)
+    boto.put_object(Bucket=bucket, Key="k", Body=data[::-1])
+    out += live.read()
+    assert live.end() == 1
+    assert "PreconditionFailed" in live.error
+    assert "changed" in live.error
+    assert data.startswith(out)
+    assert len(out) < len(data)
