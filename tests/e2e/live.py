@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import mmap
 import os
 import random
 import signal
@@ -61,6 +62,13 @@ DATA = noise(300_000)
 """An object of three PIECES."""
 
 
+def bytes_in(pipe: IO[bytes] | None) -> int:
+    """Bytes that wait in ``pipe`` to be read."""
+    assert pipe is not None
+    (count,) = struct.unpack("i", fcntl.ioctl(pipe, termios.FIONREAD, b"\0" * 4))
+    return int(count)
+
+
 class Live:
     """A process of the program. Output is collected beside the test unless it asked to read it itself."""
 
@@ -110,9 +118,13 @@ class Live:
 
     def unread(self) -> int:
         """Bytes of its standard input that it has not read yet."""
-        assert self.process.stdin is not None
-        (count,) = struct.unpack("i", fcntl.ioctl(self.process.stdin, termios.FIONREAD, b"\0" * 4))
-        return int(count)
+        return bytes_in(self.process.stdin)
+
+    def stuck(self) -> bool:
+        """Its standard output does not take another page."""
+        assert self.process.stdout is not None
+        room = fcntl.fcntl(self.process.stdout, fcntl.F_GETPIPE_SZ) - bytes_in(self.process.stdout)
+        return room < mmap.PAGESIZE
 
     def read(self, size: int = -1) -> bytes:
         """``size`` bytes of its standard output, or the rest of it."""

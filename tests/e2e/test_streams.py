@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.e2e.conftest import Failed, keys, store, stored
-from tests.e2e.live import DATA, PART, PIECES, Start, noise
+from tests.e2e.live import DATA, LONG, PART, PIECES, Start, noise, until
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
@@ -53,6 +54,35 @@ def test_a_reader_that_goes_away_ends_a_get_quietly(
     live.process.stdout.close()
     assert live.end() == 141
     assert live.said == []
+
+
+def non_blocking(fd: int) -> str:
+    """A shell line that runs the program with its standard stream ``fd`` made non-blocking, as ssh and
+    Node.js leave pipes that they share with it."""
+    code = f"import os, sys; os.set_blocking({fd}, False); os.execv(sys.argv[1], sys.argv[1:])"
+    return f'exec {sys.executable} -c "{code}" "$@"'
+
+
+def test_an_output_that_somebody_made_non_blocking_gets_every_byte(
+    start: Start, boto: S3Client, bucket: str
+) -> None:
+    data = store(boto, bucket, LONG)
+    live = start("get", "-b", bucket, "-k", "k", *PIECES, collect=False, shell=non_blocking(1))
+    until(live.stuck, "the pipe is full")
+    assert live.read(LONG) == data
+    assert live.end() == 0, live.said
+
+
+def test_an_input_that_somebody_made_non_blocking_is_read_to_its_end(
+    start: Start, boto: S3Client, bucket: str
+) -> None:
+    live = start("put", "-b", bucket, "-k", "k", shell=non_blocking(0))
+    live.feed(DATA[:1000])
+    until(lambda: live.unread() == 0, "the first bytes are read")
+    live.feed(DATA[1000:])
+    live.end_input()
+    assert live.wait() == 0, live.said
+    assert stored(boto, bucket) == DATA
 
 
 def test_streams_that_are_not_needed_may_be_closed(
