@@ -91,8 +91,8 @@ ADVICE = {
 
 CURL_ADVICE = {
     "5": "check the proxy variables",
-    "6": "check the host's name in --endpoint",
-    "7": "check --endpoint and that the server runs",
+    "6": "check the host's name in --endpoint or AWS_ENDPOINT_URL_S3",
+    "7": "check --endpoint or AWS_ENDPOINT_URL_S3, and that the server runs",
     "28": "check the network and --endpoint",
     "35": "check that the endpoint speaks TLS, or use --no-ssl",
     "60": "the server's certificate is not trusted: use --ca-bundle FILE",

@@ -42,6 +42,9 @@ class Endpoint:
     port: int | None = None
     prefix: str = ""
 
+    def __str__(self) -> str:
+        return f"{self.scheme}://{self.host}" + (f":{self.port}" if self.port else "") + self.prefix
+
 
 @dataclass(frozen=True, slots=True)
 class Target:

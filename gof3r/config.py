@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os.path
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, NoReturn, TypeVar
 
@@ -88,6 +88,8 @@ class Transfer:
     """Names out of CHECKSUMS, in its order, at least one."""
     sidecar: bool
     """Whether the md5 of the whole stream is computed and kept beside the object."""
+    unproven: bool
+    """Whether a get takes an object that nothing can prove: only with --no-md5."""
     headers: tuple[Header, ...]
     retries: int
     """Attempts at one part, the first included."""
@@ -113,7 +115,8 @@ def resolve(command: Command, environ: Mapping[str, str]) -> Transfer:
         part_size=_part_size(options.get("partsize")),
         checksums=checksums,
         sidecar="md5" in checksums and "no-md5" not in flags,
-        headers=tuple(parse_header(text) for text in command.headers),
+        unproven="no-md5" in flags,
+        headers=_headers(command.headers),
         retries=_count(options, "retries", RETRIES),
         workers=_count(options, "workers", None, MAX_WORKERS),
         ca_bundle=_ca_bundle(options, environ),
@@ -149,6 +152,15 @@ def parse_header(text: str) -> Header:
     if not value:
         _bad_header(name, "its value is empty")
     return name, value
+
+
+def _headers(texts: Sequence[str]) -> tuple[Header, ...]:
+    headers = tuple(parse_header(text) for text in texts)
+    names = [name.lower() for name, _ in headers]
+    for name in names:
+        if names.count(name) > 1:
+            _bad_header(name, "it is given twice, and S3 keeps one")
+    return headers
 
 
 def _bad_header(what: str, why: str) -> NoReturn:

@@ -39,6 +39,10 @@ def resolve(environ: Mapping[str, str], profile: str, sign: bool) -> Credentials
     if not sign:
         return None
     access_key, secret_key = environ.get("AWS_ACCESS_KEY_ID"), environ.get("AWS_SECRET_ACCESS_KEY")
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN"):
+        value = environ.get(name, "")
+        if not value.isprintable() or " " in value:
+            raise Gof3rError(f"{name} holds a space or a control character (a line's end from a file?)")
     if access_key and secret_key and not profile:
         token = environ.get("AWS_SESSION_TOKEN") or environ.get("AWS_SECURITY_TOKEN") or ""
         return Credentials(access_key, secret_key, token)

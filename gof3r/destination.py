@@ -6,6 +6,8 @@ disk. What is no regular file (a pipe, a device) has no place to be renamed into
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import fcntl
 import os
 import secrets
@@ -43,8 +45,11 @@ class Destination:
                 self._temporary = os.path.join(folder, f".{name[:60]}.gof3r-{secrets.token_hex(4)}")
                 self.fd = os.open(self._temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
         except OSError as error:
+            why = str(error.strerror)
+            if self._temporary and error.errno in (errno.EACCES, errno.EROFS):
+                why += " (the file is written beside its place, so its directory must be writable)"
             self._temporary = ""
-            raise Gof3rError(f"cannot write {self._path}: {error.strerror}") from None
+            raise Gof3rError(f"cannot write {self._path}: {why}") from None
         return self
 
     def _is_special(self) -> bool:
@@ -61,7 +66,10 @@ class Destination:
         try:
             os.fsync(self.fd)
             if os.path.exists(self._path):
-                os.fchmod(self.fd, stat.S_IMODE(os.stat(self._path).st_mode))
+                older = os.stat(self._path)
+                os.fchmod(self.fd, stat.S_IMODE(older.st_mode))
+                with contextlib.suppress(PermissionError):  # only root may give files away
+                    os.fchown(self.fd, older.st_uid, older.st_gid)
             os.rename(self._temporary, self._path)
         except OSError as error:
             raise Gof3rError(f"cannot write {self._path}: {error.strerror}") from None

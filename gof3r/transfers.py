@@ -83,6 +83,7 @@ def get(transfer: Transfer, report: Report) -> None:
         part_size=transfer.part_size,
         digests=transfer.checksums,
         sidecar=transfer.sidecar,
+        unproven=transfer.unproven,
     )
     with Destination(transfer.path) as destination:
         receipt = _run(transfer, report, download, parts, slab, sink=destination.fd)

@@ -246,6 +246,7 @@ class Dispatch:
         """Works whose time is up, wherever they are."""
         late = [w for w in self._all() if w.expires is not None and w.expires <= now]
         for work in late:
+            work.doubtful = work.doubtful or work not in self._waiting  # on the wire: it may be acted on yet
             self._waiting = [w for w in self._waiting if w is not work]
             self._on_wire = {job: entry for job, entry in self._on_wire.items() if entry[0] is not work}
         silence = Failure("transport", "28", "no answer in time")

@@ -46,10 +46,18 @@ class Proof:
 
 class Download:
     """One download into ``parts``. ``digests`` says which families may be computed (md5, crc64nvme, the
-    latter for any CRC); ``sidecar`` whether the md5 sidecar is read, and its absence minded."""
+    latter for any CRC); ``sidecar`` whether the md5 sidecar is read; ``unproven`` whether an object that
+    nothing can prove is taken all the same."""
 
     def __init__(
-        self, target: Target, parts: Incoming, *, part_size: int, digests: tuple[str, ...], sidecar: bool
+        self,
+        target: Target,
+        parts: Incoming,
+        *,
+        part_size: int,
+        digests: tuple[str, ...],
+        sidecar: bool,
+        unproven: bool,
     ) -> None:
         self.name = f"get {target}"
         self._target = target
@@ -58,10 +66,17 @@ class Download:
         self._md5 = "md5" in digests
         self._crc = "crc64nvme" in digests
         self._sidecar = sidecar
+        self._unproven_ok = unproven
+        self._why_unproven = "nothing that is stored with it could prove it"
+        if not (self._md5 and self._crc):
+            self._why_unproven += f" within --checksum {','.join(digests)}"
 
     def story(self) -> Story:
         """The whole download, top to bottom."""
         head = yield from self._head()
+        if self._target.version_id not in ("", head.version_id):
+            said = head.version_id or "none"
+            raise TransferError(f"{self.name}: version {said} came, expected {self._target.version_id}")
         proof = yield from self._proof(head)
         self._cut(head.size, proof.layout)
         yield Tell(Expect(proof.stream, held=self._parts.count))
@@ -114,7 +129,7 @@ class Download:
         else:
             proof = Proof()
         if proof == Proof():
-            yield from self._unproven("nothing that could prove it is stored with it")
+            yield from self._unproven(self._why_unproven)
         elif self._sidecar:
             yield Warn(f"{self._target} has no md5 sidecar: verifying by {proof.by} instead")
         return proof
@@ -127,10 +142,9 @@ class Download:
 
     def _unproven(self, why: str) -> Telling:
         """Without any proof, only --no-md5 goes on."""
-        if self._sidecar:
-            raise TransferError(
-                f"{self.name}: {why}; use --no-md5 to accept it on its length and ETag alone"
-            )
+        if not self._unproven_ok:
+            text = f"{self.name}: {why}; use --no-md5 to accept it on its length and ETag alone"
+            raise TransferError(text)
         yield Warn(f"{self._target}: {why}: taken on its length and ETag alone")
 
     def _read_sidecar(self, head: replies.ObjectHead) -> Generator[Instruction, object, str]:
@@ -162,7 +176,15 @@ class Download:
             return ()
         first = yield from self._head(part_number=1)
         layout = s3_plan.layout(first.part_length, head.part_count, head.size) or ()
-        return layout if max((part.length for part in layout), default=0) <= self._parts.memory else ()
+        largest = max((part.length for part in layout), default=0)
+        if largest > self._parts.memory:
+            memory = s3_plan.human(self._parts.memory)
+            self._why_unproven = (
+                f"the md5s of its parts could prove it, and {s3_plan.human(largest)} do not fit the slots' "
+                f"memory of {memory}: use a larger --partsize or --concurrency"
+            )
+            return ()
+        return layout
 
     def _checked(self, head: replies.ObjectHead, proof: Proof, stream: Digests) -> tuple[str, ...]:
         """What has been proven of the whole. Raises TransferError when a digest that is stored for it

@@ -40,6 +40,14 @@ class Ask:
 
 
 @dataclass(frozen=True, slots=True)
+class AskOn:
+    """Go on waiting for the request that was under way when an error was thrown in; sent back: an Answer."""
+
+    within: float
+    """Seconds."""
+
+
+@dataclass(frozen=True, slots=True)
 class Until:
     """Wait until ``condition`` holds, a fact that the events change; sent back: None."""
 
@@ -65,7 +73,7 @@ class Pause:
     seconds: float
 
 
-Instruction = Ask | Until | StreamDigests | Quiet | Pause | Tell | Warn | Dismiss
+Instruction = Ask | AskOn | Until | StreamDigests | Quiet | Pause | Tell | Warn | Dismiss
 """The last three are actions that need no answer: they are passed on as they stand, and sent back is None."""
 Telling = Generator[Instruction, Any, Any]
 Story = Generator[Instruction, Any, Receipt]
@@ -75,6 +83,11 @@ def ask(
     request: Request, *, patient: bool = False, within: float | None = None
 ) -> Generator[Instruction, Any, Answer]:
     answer: Answer = yield Ask(request, patient, within)
+    return answer
+
+
+def ask_on(within: float) -> Generator[Instruction, Any, Answer]:
+    answer: Answer = yield AskOn(within)
     return answer
 
 

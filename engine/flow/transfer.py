@@ -41,6 +41,7 @@ from .events import (
 from .story import (
     Answer,
     Ask,
+    AskOn,
     Instruction,
     Pause,
     Quiet,
@@ -82,6 +83,8 @@ class Transfer:
         # What the story waits for, and what has come of it.
         self._waits: Instruction | None = None
         self._asked: Work | None = None
+        self._left: Work | None = None
+        """What was asked when the story was told of an error."""
         self._answer: Answer | None = None
         self._resume_at: float | None = None
         self._digested: Digested | None = None
@@ -175,7 +178,7 @@ class Transfer:
     def _lost(self, worker: int, now: float) -> None:
         results = self._dispatch.lost(worker, now)
         if self._dispatch.too_many_losses and not self._broken:
-            self._break(self._error("4 worker processes were lost; see the system's log"), now)
+            self._break(self._error("4 worker processes were lost (killed, or out of memory)"), now)
             return
         self._actions.append(Note(f"worker {worker} was lost"))
         for result in results:
@@ -212,7 +215,8 @@ class Transfer:
         return TransferError(f"{self._name}: {text}")
 
     def _step(self, advance: Callable[[], Instruction], now: float) -> None:
-        self._asked = self._answer = self._resume_at = None
+        self._left, self._asked = self._asked, None
+        self._answer = self._resume_at = None
         try:
             self._waits = advance()
         except StopIteration as end:
@@ -235,6 +239,10 @@ class Transfer:
                 expires = None if within is None else now + within
                 self._asked = Work(request, request.operation, patient=patient, expires=expires)
                 self._dispatch.submit(self._asked)
+            case AskOn(within):
+                assert self._left is not None
+                self._asked = self._left
+                self._asked.expires = now + within
             case Tell() | Warn() | Dismiss():
                 self._actions.append(instruction)
             case StreamDigests(parts):
@@ -253,7 +261,7 @@ class Transfer:
     def _come(self, now: float) -> tuple[bool, object]:
         """Whether what the story waits for is there, and what to send it."""
         match self._waits:
-            case Ask():
+            case Ask() | AskOn():
                 return self._answer is not None, self._answer
             case Until(condition):
                 return condition(), None

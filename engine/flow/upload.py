@@ -15,11 +15,15 @@ from ..values import Header, Part, Target
 from .dispatch import Work
 from .events import Dismiss, Expect, Receipt, Tell, Warn
 from .outgoing import Outgoing
-from .story import Instruction, Pause, Quiet, Story, Telling, Until, ask, stream_digests
+from .stored import head_of, stored_proofs
+from .story import Instruction, Pause, Quiet, Story, Telling, Until, ask, ask_on, stream_digests
 from .verify import CRC, text
 
 ABORT_WITHIN = 3.0
 """Seconds for aborting, with checking that it took: a stopped program should be gone within 5."""
+
+ANSWER_WITHIN = 1.5
+"""Seconds to wait for Create's answer when we are stopped meanwhile: its upload can then be aborted."""
 
 REJECTIONS = ("InvalidArgument", "InvalidRequest")
 """What stores that do not know a checksum header answer, with 400 and its name in the message."""
@@ -75,7 +79,7 @@ class Upload:
             headers.get("x-amz-checksum-crc64nvme", ""),
             headers.get("x-amz-version-id", ""),
         )
-        proofs = yield from self._proofs(self._checked_crc(), stored)  # the ETag was checked as the part's
+        proofs = yield from self._proofs(stored, self._checked_crc())  # the ETag was checked as the part's
         return Receipt(self._parts.size, stored.etag, proofs, stored.version_id)
 
     def _multipart(self) -> Story:
@@ -97,8 +101,21 @@ class Upload:
             yield Quiet()
             yield from self._abort(upload_id)
             raise
-        proofs = yield from self._proofs(crc, completed, self._expected_etag)
+        proofs = yield from self._proofs(completed, crc, self._expected_etag)
         return Receipt(self._parts.size, completed.etag, proofs, completed.version_id)
+
+    def _proofs(
+        self, completed: replies.Completed, crc: bytes, expected_etag: str = ""
+    ) -> Generator[Instruction, object, tuple[str, ...]]:
+        return stored_proofs(
+            self.name,
+            self._target,
+            size=self._parts.size,
+            digests=self._digests,
+            crc=crc,
+            completed=completed,
+            expected_etag=expected_etag,
+        )
 
     def _create(self) -> Generator[Instruction, object, str]:
         create = operations.create_multipart_upload
@@ -115,14 +132,33 @@ class Upload:
             yield Warn(f"an upload may have been left behind: {self._find_uploads()}")
             raise TransferError(f"{self.name}: create_multipart_upload: {unreadable}") from None
         except Gof3rError as error:
-            # Not the server's word on Create (no failure), or not its only one: it may have created it.
-            if getattr(error, "failure", None) is None or getattr(error, "doubtful", False):
+            failure = getattr(error, "failure", None)
+            if failure is None:  # not the server's word on Create: something else has stopped us meanwhile
+                yield from self._undo_create()
+            elif getattr(error, "doubtful", False):
                 yield Warn(f"an upload may have been left behind: {self._find_uploads()}")
             raise
 
+    def _undo_create(self) -> Telling:
+        """Wait a little for the answer that is still to come, and abort what it names."""
+        try:
+            answer = yield from ask_on(ANSWER_WITHIN)
+            upload_id = replies.upload_id(answer.response)
+        except (TransferError, replies.Unreadable) as error:
+            if getattr(error, "doubtful", True):
+                yield Warn(f"an upload may have been left behind: {self._find_uploads()}")
+            return
+        yield Quiet()
+        yield from self._abort(upload_id)
+
     def _find_uploads(self) -> str:
-        bucket, key = self._target.bucket, quote(self._target.key)
-        return f"`aws s3api list-multipart-uploads --bucket {bucket} --prefix {key}` shows such uploads"
+        listing = f"{self._aws('list-multipart-uploads')} --prefix {quote(self._target.key)}"
+        return f"`{listing}` shows such uploads"
+
+    def _aws(self, command: str) -> str:
+        """The beginning of a command of AWS's own tool, for this endpoint and bucket."""
+        where = f"--endpoint-url {self._target.endpoint} --region {self._target.region}"
+        return f"aws {where} s3api {command} --bucket {self._target.bucket}"
 
     def _without_checksums(self, error: TransferError) -> Telling:
         """Go on without CRC64NVME when ``error`` says that the store does not know its headers; raise
@@ -171,47 +207,12 @@ class Upload:
             # The reply to an earlier attempt was lost and the upload is gone: it may have become the object.
             if not (error.doubtful and error.failure and error.failure.code == "NoSuchUpload"):
                 raise
-            head = yield from self._head()
+            head = yield from head_of(self.name, self._target)
             expected = self._expected_etag
             same_crc = bool(crc) and head.checksums.get(CRC) == crc
             if head.size != self._parts.size or not (same_crc or (expected and head.etag == expected)):
                 raise
             return replies.Completed(head.etag, text(crc) if same_crc else "", head.version_id)
-
-    def _head(self) -> Generator[Instruction, object, replies.ObjectHead]:
-        answer = yield from ask(operations.head_object(self._target))
-        try:
-            return replies.object_head(answer.response)
-        except replies.Unreadable as unreadable:
-            raise TransferError(f"{self.name}: head_object: {unreadable}") from None
-
-    def _proofs(
-        self, crc: bytes, completed: replies.Completed, expected: str = ""
-    ) -> Generator[Instruction, object, tuple[str, ...]]:
-        """What the server's answer proves of the whole object, ``expected`` being the ETag it must have if
-        ETags are md5s. Raises TransferError when it disproves the object, or proves nothing."""
-        wrong = f"{self.name}: the object was completed but must not be trusted: "
-        proofs = []
-        if expected and completed.etag != expected:
-            raise TransferError(f"{wrong}ETag {completed.etag}, expected {expected}; put it again")
-        if "md5" in self._digests:
-            proofs.append("md5")  # by the ETags; where they are opaque, by the server's check of Content-MD5
-        stored = completed.crc64nvme
-        if crc and not stored and not proofs:
-            head = yield from self._head()
-            if head.size != self._parts.size:
-                raise TransferError(f"{wrong}{head.size} bytes, expected {self._parts.size}; put it again")
-            stored = text(head.checksums.get(CRC, b""))
-        if crc and stored:
-            if stored != text(crc):
-                raise TransferError(f"{wrong}CRC64NVME {stored}, expected {text(crc)}; put it again")
-            proofs.append(CRC)
-        if not proofs:
-            raise TransferError(
-                f"{wrong}the store keeps no CRC64NVME to prove it by; put it again with "
-                "--checksum md5,crc64nvme"
-            )
-        return tuple(proofs)
 
     def _write_sidecar(self, etag: str) -> Telling:
         headers = (("Content-Type", "text/plain"), ("x-amz-meta-etag", etag))
@@ -247,7 +248,7 @@ class Upload:
             if error.failure is not None and error.failure.code == "NoSuchUpload":
                 return
         yield Warn(
-            f"upload {upload_id} could not be aborted; remove it with `aws s3api abort-multipart-upload "
-            f"--bucket {self._target.bucket} --key {quote(self._target.key)} --upload-id {quote(upload_id)}`"
+            f"upload {upload_id} could not be aborted; remove it with `{self._aws('abort-multipart-upload')} "
+            f"--key {quote(self._target.key)} --upload-id {quote(upload_id)}`"
         )
 

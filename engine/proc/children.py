@@ -44,6 +44,9 @@ def fork(main: Callable[[], None], keep: Iterable[int]) -> int:
             code = 0
     except BrokenPipeError:
         code = 0  # the ring has gone before us
+    except MemoryError:
+        sys.stderr.write("gof3r warning: a process of the transfer got no more memory (ulimit -v?)\n")
+        sys.stderr.flush()
     except BaseException:
         traceback.print_exc()
         sys.stderr.flush()
@@ -52,13 +55,12 @@ def fork(main: Callable[[], None], keep: Iterable[int]) -> int:
 
 
 def _own(keep: set[int]) -> None:
-    null = os.open(os.devnull, os.O_RDWR)
+    kept = sorted(keep | {2})
+    for low, high in zip([-1, *kept], [*kept, os.sysconf("SC_OPEN_MAX")], strict=True):
+        os.closerange(low + 1, high)
     for standard in (0, 1):
         if standard not in keep:
-            os.dup2(null, standard)
-    kept = sorted(keep | {0, 1, 2})
-    for low, high in zip(kept, [*kept[1:], os.sysconf("SC_OPEN_MAX")], strict=True):
-        os.closerange(low + 1, high)
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest number that is free: this one
 
 
 def share_what_is_loaded() -> None:

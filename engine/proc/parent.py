@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import select
+import stat
 import time
 from dataclasses import dataclass
 from typing import Protocol
@@ -87,6 +88,7 @@ class Source:
         self._fill: Fill | None = None
         self._filled = 0
         self._ahead = b""
+        self._file = _look_of(fd)
         widen(fd)
 
     @property
@@ -130,10 +132,18 @@ class Source:
             return self._done(ended=False)
         return None
 
-    def _done(self, ended: bool) -> Filled:
+    def _done(self, ended: bool) -> Filled | SourceFailed:
         assert self._fill is not None
         slot, self._fill = self._fill.slot, None
+        if ended and _look_of(self.fd) != self._file:
+            return SourceFailed("the file changed while it was read")
         return Filled(slot, self._filled, ended, self._crc.digest() if self._crc else b"")
+
+
+def _look_of(fd: int) -> tuple[int, int] | None:
+    """Size and time of the last change, in ns, of a regular file; None for anything else."""
+    status = os.fstat(fd)
+    return (status.st_size, status.st_mtime_ns) if stat.S_ISREG(status.st_mode) else None
 
 
 class Ring:

@@ -114,10 +114,10 @@ def check_names(bucket: str, key: str) -> None:
     if not key:
         raise UsageError("the key is empty")
     try:
-        bucket.encode("utf-8", "surrogateescape")
-        length = len(key.encode("utf-8", "surrogateescape"))
+        bucket.encode()
+        length = len(key.encode())
     except UnicodeEncodeError:
-        raise UsageError(one_line(f"{bucket!r}, {key!r}: the name is not valid Unicode")) from None
+        raise UsageError(one_line(f"{bucket!r}, {key!r}: S3's names are UTF-8, and this is not")) from None
     if length > MAX_KEY:
         raise UsageError(f"the key has {length} bytes of UTF-8; S3 allows {MAX_KEY}")
 

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.e2e.conftest import Failed
-from tests.e2e.live import DATA, PART, PIECES, Start, noise
+from tests.e2e.conftest import Failed, Uploads
+from tests.e2e.live import BIG, DATA, PART, PIECES, SMALL, Start, noise
+from tests.e2e.relay import Relay
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
@@ -162,3 +163,38 @@ def test_debug_explains_a_failure_and_still_ends_with_the_error_line(start: Star
     assert code == 1
     assert live.said[-1].startswith("gof3r error: ")
     assert any(line.startswith("Traceback") for line in live.said)
+
+
+# --- what only looks like success ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("size", [100, PART + 1])
+def test_a_store_that_keeps_nothing_under_such_a_key_is_found_out(
+    fails: Failed, bucket: str, size: int
+) -> None:
+    live = fails("put", "-b", bucket, "-k", "folder/", *SMALL, stdin=noise(size))  # SeaweedFS's own way
+    assert f"there are 0 bytes, expected {size}" in live.error
+
+
+def test_a_version_that_the_store_does_not_know_is_not_replaced_by_another(
+    fails: Failed, boto: S3Client, bucket: str
+) -> None:
+    boto.put_object(Bucket=bucket, Key="k", Body=DATA)
+    live = fails("get", "-b", bucket, "-k", "k", "-v", "no-such-version")
+    assert "expected no-such-version" in live.error
+
+
+def test_a_file_that_changes_while_it_is_read_fails_a_put_and_aborts_it(
+    start: Start, relay: Relay, uploads: Uploads, bucket: str, tmp_path: Path
+) -> None:
+    source = tmp_path / "source"
+    source.write_bytes(noise(BIG))
+    relay.hold(r"PUT \S*partNumber=1&")
+    one_at_a_time = ("-s", "5MiB", "-c", "1")  # so two parts of five are read while the first is held
+    put = start("put", "-b", bucket, "-k", "k", *one_at_a_time, "-p", "source")
+    worker = put.owner(relay.held())
+    source.write_bytes(noise(BIG)[::-1])
+    worker.kill()
+    assert put.end() == 1
+    assert "the file changed while it was read" in put.error
+    assert uploads.pending() == []

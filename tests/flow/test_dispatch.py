@@ -196,7 +196,7 @@ def test_a_transfer_survives_three_losses_wherever_they_come(losses: int, when: 
 
 def test_the_fourth_loss_fails_the_transfer_and_aborts_the_upload() -> None:
     world = put(DATA).on("part 3", *[instead(Die())] * 4).run()
-    assert str(world.error) == "put s3://bucket/key: 4 worker processes were lost; see the system's log"
+    assert str(world.error) == "put s3://bucket/key: 4 worker processes were lost (killed, or out of memory)"
     assert world.log[-4:] == ["hush", "silent", "abort_multipart_upload", "list_parts"]
     assert world.store.uploads == {}
 
@@ -243,7 +243,7 @@ def test_the_last_attempts_error_is_told_with_the_object_the_part_and_what_to_do
     assert isinstance(result, Failed)
     assert str(result.error) == (
         "put s3://b/k: part 7: network error (curl 7): refused; after 2 attempts; "
-        "check --endpoint and that the server runs"
+        "check --endpoint or AWS_ENDPOINT_URL_S3, and that the server runs"
     )
     assert result.error.failure == Failure("transport", "7", "refused")
 

@@ -262,6 +262,7 @@ def test_a_stale_sidecar_is_no_proof_for_an_object_without_another() -> None:
 
 def test_a_version_uses_only_a_sidecar_that_names_its_etag() -> None:
     store = stored(with_old_sidecar)
+    store.objects[OBJECT].headers["x-amz-version-id"] = "v1"
     world = get(store, target=replace(TARGET, version_id="v1")).run()
     assert "belongs to another version" in world.warnings[0]
     assert world.error
@@ -447,3 +448,29 @@ def test_a_reset_connection_costs_a_retry() -> None:
     world = get(stored(with_crc)).on("range 2", instead(RESET), instead(RESET)).run()
     assert world.delivered == DATA
     assert world.log.count("range 2") == 3
+
+
+def test_a_choice_of_checksums_is_no_leave_to_go_without_proof() -> None:
+    store = Store()
+    store.keep(DATA, cuts=(17, 5, 38))
+    world = get(store, digests=("crc64nvme",), sidecar=False, unproven=False).run()
+    assert "nothing that is stored with it could prove it within --checksum crc64nvme" in str(world.error)
+    assert world.delivered == b""
+
+
+@pytest.mark.parametrize("said", ["", "v2"])
+def test_another_version_than_the_one_asked_for_is_an_error(said: str) -> None:
+    store = stored(with_crc)
+    if said:
+        store.objects[OBJECT].headers["x-amz-version-id"] = said
+    world = get(store, target=replace(TARGET, version_id="v1")).run()
+    assert f"version {said or 'none'} came, expected v1" in str(world.error)
+    assert world.delivered == b""
+
+
+def test_parts_too_large_for_the_slots_say_which_options_would_prove_the_object() -> None:
+    store = Store()
+    store.keep(DATA * 400, cuts=(12_288, 11_712))
+    world = get(store, slots=2).run()  # a slot is a page at least
+    assert "12.0 KiB do not fit the slots' memory of 8.0 KiB" in str(world.error)
+    assert "use a larger --partsize or --concurrency" in str(world.error)

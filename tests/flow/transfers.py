@@ -69,6 +69,7 @@ def get(
     slots: int = 3,
     digests: tuple[str, ...] = BOTH,
     sidecar: bool = True,
+    unproven: bool | None = None,
     target: Target = TARGET,
     workers: int = 2,
     concurrency: int = 3,
@@ -79,7 +80,14 @@ def get(
     memory = slots * stride(part_size)
     parts = Incoming(Ledger(memory, part_size))
     return World(
-        Download(target, parts, part_size=part_size, digests=digests, sidecar=sidecar),
+        Download(
+            target,
+            parts,
+            part_size=part_size,
+            digests=digests,
+            sidecar=sidecar,
+            unproven=not sidecar if unproven is None else unproven,  # as --no-md5 has it
+        ),
         parts,
         store,
         Memory(memory),

@@ -232,7 +232,7 @@ def test_what_is_no_objects_url_is_refused(text: str, said: str) -> None:
         parse_object_url(text)
 
 
-@pytest.mark.parametrize("key", ["k" * 1024, "é" * 512, "\udcff" * 1024, "\n", "../..", "//"])
+@pytest.mark.parametrize("key", ["k" * 1024, "é" * 512, "\n", "../..", "//"])
 def test_any_key_of_up_to_1024_bytes_is_accepted(key: str) -> None:
     check_names("bucket", key)
 
@@ -247,8 +247,8 @@ def test_any_key_of_up_to_1024_bytes_is_accepted(key: str) -> None:
         ("b\x7f", "k", "control"),
         ("b", "k" * 1025, "1025 bytes"),
         ("b", "é" * 513, "1026 bytes"),
-        ("b", "\ud800", "Unicode"),
-        ("b\ud800", "k", "Unicode"),
+        ("b", "\udcff", "UTF-8"),
+        ("b\ud800", "k", "UTF-8"),
     ],
 )
 def test_names_that_no_request_can_carry_are_refused(bucket: str, key: str, said: str) -> None:
