@@ -180,7 +180,7 @@ class Transfer:
         if self._dispatch.too_many_losses and not self._broken:
             self._break(self._error("4 worker processes were lost (killed, or out of memory)"), now)
             return
-        self._actions.append(Note(f"worker {worker} was lost"))
+        self._actions.append(Warn(f"worker process {worker} was lost: another takes over"))
         for result in results:
             if isinstance(result, Failed):
                 self._failed(result, now)

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 
 def lost(live: Live) -> list[str]:
-    """What --debug tells of lost workers."""
-    return [line for line in live.said if line.endswith(" was lost")]
+    """What is told of lost workers."""
+    return [line for line in live.said if line.endswith(" was lost: another takes over")]
 
 
 # --- workers ------------------------------------------------------------------

@@ -114,7 +114,7 @@ def test_an_upload_of_any_history_ends_with_the_object_or_an_error_and_nothing_l
         assert isinstance(world.error, Gof3rError)
         assert world.error.exit_code == 143 or not isinstance(world.error, Interrupted)
     if world.store.uploads:
-        told = ("left behind", "was lost", "could not be aborted")
+        told = ("left behind", "create_multipart_upload was lost", "could not be aborted")
         assert any(words in said for said in world.warnings for words in told)
     if OBJECT in world.store.objects:
         assert world.store.objects[OBJECT].data == data, "the object is complete or not there"
@@ -175,8 +175,8 @@ def test_random_histories_reach_success_failure_interruption_abort_and_loss() ->
         assert world.finish is not None
         ends.add(type(world.finish.error).__name__)
         ends |= {what for what in ("hush", "abort_multipart_upload") if what in world.log}
-        ends |= {"lost" for note in world.notes if "was lost" in note}
-        ends |= {"control lost" for note in world.notes if note == f"worker {CONTROL} was lost"}
+        ends |= {"lost" for text in world.warnings if "another takes over" in text}
+        ends |= {"control lost" for text in world.warnings if f"process {CONTROL} was lost" in text}
     assert ends == {
         *("NoneType", "TransferError", "Interrupted"),
         *("hush", "abort_multipart_upload", "lost", "control lost"),
