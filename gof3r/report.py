@@ -1,4 +1,4 @@
-"""What the user is told on standard error: notes, warnings once, the duration and what was verified.
+"""What the user is told on standard error: warnings once, the duration and what was verified.
 
 Theory: standard output is the object's, so everything else goes to standard error, and nothing that happens
 there may fail a transfer. A terminal that hung up or a log reader that died is silence, not an error.
@@ -72,9 +72,6 @@ class Report:
     def __init__(self, debug: bool = False) -> None:
         self._debug = debug
         self._warned: set[str] = set()
-
-    def note(self, text: str) -> None:
-        say(f"gof3r: {one_line(text, _LONGEST)}")
 
     def warning(self, text: str) -> None:
         """Say it the first time; a warning for each of ten thousand parts helps nobody."""

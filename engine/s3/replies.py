@@ -73,8 +73,6 @@ class ObjectHead:
     part_length: int
     """Bytes of the part asked about; the object's size when none was."""
     version_id: str
-    metadata: Mapping[str, str]
-    """x-amz-meta-*, lower case and without that prefix."""
 
 
 def failure(response: Response) -> Failure | None:
@@ -144,11 +142,6 @@ def object_head(response: Response) -> ObjectHead:
         part_count=int(count),
         part_length=part_length,
         version_id=headers.get("x-amz-version-id", ""),
-        metadata={
-            name.removeprefix("x-amz-meta-"): value
-            for name, value in headers.items()
-            if name.startswith("x-amz-meta-")
-        },
     )
 
 

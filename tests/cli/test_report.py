@@ -121,6 +121,6 @@ def test_a_standard_error_that_is_gone_is_silence(
 ) -> None:
     monkeypatch.setattr(sys, "stderr", stderr)
     told = report.Report()
-    told.note("first")
+    told.warning("first")
     told.done(1, 1.0, ())
     assert capsys.readouterr().out == "", "nothing may stray into the object"

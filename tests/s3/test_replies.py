@@ -232,8 +232,6 @@ def head(**headers: str) -> ObjectHead:
 def test_a_head_tells_all_about_a_plain_object() -> None:
     answer = head(
         x_amz_version_id="v",
-        x_amz_meta_etag="e",
-        x_amz_meta_a_b="c",
         x_amz_server_side_encryption="AES256",
         x_amz_checksum_crc64nvme=crc(),
         x_amz_checksum_type="FULL_OBJECT",
@@ -246,7 +244,6 @@ def test_a_head_tells_all_about_a_plain_object() -> None:
         part_count=0,
         part_length=10,
         version_id="v",
-        metadata={"etag": "e", "a-b": "c"},
     )
 
 
