@@ -19,6 +19,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
+from types import FrameType
 
 from docopt import DocoptExit, docopt
 
@@ -243,6 +244,11 @@ def main(argv: list[str] | None = None) -> int:
         return 1
 
 
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    """Outside of the ring, which minds signals itself: end as an exception does, with all cleaning up."""
+    raise Interrupted(number)
+
+
 def _hold_standard_streams() -> None:
     """Put something in the place of standard streams that were closed before we started.
 
@@ -257,6 +263,9 @@ def _hold_standard_streams() -> None:
 
 
 def _run(command: config.Command) -> None:
+    for number in (signal.SIGTERM, signal.SIGHUP):  # SIGINT is an exception already
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _interrupt)
     transfer = config.resolve(command, os.environ)
     from .transfers import get, put  # late: usage errors and help need no curl
 

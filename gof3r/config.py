@@ -24,6 +24,7 @@ CONCURRENCY = 10  # s3gof3r's default, as are the next two
 PART_SIZE = 20_971_520
 RETRIES = 10
 REGION = "us-east-1"  # what S3 itself assumes where nobody names a region
+MAX_CONCURRENCY = 10_000  # no object has more parts
 MAX_WORKERS = 64
 """Processes; beyond the cores of a machine they only cost memory."""
 
@@ -111,7 +112,7 @@ def resolve(command: Command, environ: Mapping[str, str]) -> Transfer:
         command=command.name,
         target=_target(command, environ),
         path=_path(command),
-        concurrency=_count(options, "concurrency", CONCURRENCY),
+        concurrency=_count(options, "concurrency", CONCURRENCY, MAX_CONCURRENCY),
         part_size=_part_size(options.get("partsize")),
         checksums=checksums,
         sidecar="md5" in checksums and "no-md5" not in flags,
@@ -145,6 +146,8 @@ def parse_header(text: str) -> Header:
         _bad_header(text, "there is no colon (expected NAME:VALUE)")
     if not _HEADER_NAME.fullmatch(name):
         _bad_header(text, f"{name!r} is not a header's name")
+    if name.lower().startswith("x-amz-server-side-encryption-customer-"):
+        _bad_header(name, "keys of your own (SSE-C) are not supported yet")
     if _RESERVED.fullmatch(name):
         _bad_header(name, "gof3r decides on this header itself")
     if _CONTROL.search(value):

@@ -60,11 +60,14 @@ class Destination:
         return not stat.S_ISREG(mode)
 
     def commit(self) -> None:
-        """The bytes are complete: make the file appear. Raises Gof3rError."""
-        if not self._temporary:
-            return
+        """The bytes are complete: make the file appear, or have the system say whether it has taken them (a
+        network's file system may do so only at the end). Raises Gof3rError."""
         try:
-            os.fsync(self.fd)
+            if stat.S_ISREG(os.fstat(self.fd).st_mode):
+                os.fsync(self.fd)
+            os.close(os.dup(self.fd))
+            if not self._temporary:
+                return
             if os.path.exists(self._path):
                 older = os.stat(self._path)
                 os.fchmod(self.fd, stat.S_IMODE(older.st_mode))
@@ -72,7 +75,7 @@ class Destination:
                     os.fchown(self.fd, older.st_uid, older.st_gid)
             os.rename(self._temporary, self._path)
         except OSError as error:
-            raise Gof3rError(f"cannot write {self._path}: {error.strerror}") from None
+            raise Gof3rError(f"cannot write {self._path or 'standard output'}: {error.strerror}") from None
         self._temporary = ""
 
     def __exit__(

@@ -30,6 +30,7 @@ from gof3r.engine.proc.worker import Settings
 from gof3r.engine.s3 import checksums
 from gof3r.engine.s3.operations import sidecar_target
 from gof3r.engine.s3.request import check_names
+from gof3r.engine.values import Credentials
 
 from . import credentials
 from .config import Transfer
@@ -46,6 +47,7 @@ def put(transfer: Transfer, report: Report) -> None:
     """Upload standard input or a file. Raises Gof3rError unless the object is complete and verified."""
     started = time.monotonic()
     _check_sidecar_key(transfer)
+    keys = credentials.resolve(os.environ, transfer.profile, transfer.sign)
     source_fd = _open_source(transfer.path)
     size = _size_of(source_fd)
     plan, warnings = upload_plan(transfer.part_size, transfer.concurrency, size)
@@ -67,13 +69,14 @@ def put(transfer: Transfer, report: Report) -> None:
         sidecar=transfer.sidecar,
     )
     source = Source(source_fd, slab, crc="crc64nvme" in transfer.checksums)
-    receipt = _run(transfer, report, upload, parts, slab, source=source)
+    receipt = _run(transfer, keys, report, upload, parts, slab, source=source)
     _tell(report, receipt, started)
 
 
 def get(transfer: Transfer, report: Report) -> None:
     """Download to standard output or a file. Raises Gof3rError unless all of it is there and verified."""
     started = time.monotonic()
+    keys = credentials.resolve(os.environ, transfer.profile, transfer.sign)
     ledger = Ledger(memory=stride(transfer.part_size) * max(transfer.concurrency, 2), size=transfer.part_size)
     slab = _slab(ledger)
     parts = Incoming(ledger)
@@ -86,7 +89,7 @@ def get(transfer: Transfer, report: Report) -> None:
         unproven=transfer.unproven,
     )
     with Destination(transfer.path) as destination:
-        receipt = _run(transfer, report, download, parts, slab, sink=destination.fd)
+        receipt = _run(transfer, keys, report, download, parts, slab, sink=destination.fd)
         destination.commit()
     _tell(report, receipt, started)
 
@@ -98,6 +101,7 @@ def _tell(report: Report, receipt: Receipt, started: float) -> None:
 
 def _run(
     transfer: Transfer,
+    keys: Credentials | None,
     report: Report,
     story: Upload | Download,
     feed: Feed,
@@ -110,7 +114,7 @@ def _run(
     workers = transfer.workers or _workers(transfer.concurrency, len(os.sched_getaffinity(0)))
     dispatch = Dispatch(
         name=story.name,
-        credentials=credentials.resolve(os.environ, transfer.profile, transfer.sign),
+        credentials=keys,
         workers=workers,
         concurrency=transfer.concurrency,
         attempts=transfer.retries,

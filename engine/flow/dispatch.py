@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from ..errors import TransferError, advice, describe
 from ..values import Credentials, Direction, Failure, Job, Part, Request, Slot, Verdict
 from .events import Action, Note, Send
-from .retry import Budget, GiveUp, decide
+from .retry import Budget, GiveUp, decide, is_throttling
 from .throttle import Window
 
 CONTROL = 0
@@ -29,7 +29,7 @@ SPARES = 3
 """Workers that may be lost in one transfer; a fourth loss is no accident."""
 
 JOBS_A_WORKER = 128
-"""Bounds the messages in a worker's pipe (1 MiB, a job at most some KiB), so that sending never blocks."""
+"""Bounds the messages that wait for one worker."""
 
 
 @dataclass(slots=True, eq=False)
@@ -195,7 +195,9 @@ class Dispatch:
         return self._failed(work, verdict.failure, now, verdict.at)
 
     def _failed(self, work: Work, failure: Failure, now: float, at: float = 0.0) -> Failed | Note:
-        if failure.connected and not 300 <= failure.status <= 499:  # an error inside a 200 is no refusal
+        # What the server refused, it has not done; an error inside a 200 is no refusal.
+        refused = 300 <= failure.status <= 499 or is_throttling(failure)
+        if failure.connected and not refused:
             work.doubtful = True
         if failure.connected:
             self._resolved = True

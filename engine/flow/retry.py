@@ -155,7 +155,7 @@ def _kind_of_retry(failure: Failure, random: float, attempt: int) -> Retry | Non
         return Retry(after) if failure.code in RETRIED_CURL else None
     # Waits are added, not the larger taken: 128 parts told "5 seconds" should not return as one.
     asked = min(max(failure.retry_after or 0.0, 0.0), RETRY_AFTER_CAP)
-    if _is_throttling(failure):
+    if is_throttling(failure):
         return Retry(asked + _jitter(THROTTLING_BASE, attempt, random), throttled=True)
     if failure.code == CLOCK_CODE:
         return Retry(asked + after, correct_clock=True) if failure.server_time is not None else None
@@ -166,7 +166,8 @@ def _kind_of_retry(failure: Failure, random: float, attempt: int) -> Retry | Non
     return None
 
 
-def _is_throttling(failure: Failure) -> bool:
+def is_throttling(failure: Failure) -> bool:
+    """The server refused because there are too many requests: it has not acted on this one."""
     if failure.code in THROTTLING_CODES or failure.status == 429:
         return True
     return failure.status == 503 and not failure.code  # to HEAD, SlowDown comes without a body to say so

@@ -113,8 +113,15 @@ class Transfer:
                 self._take(event, now)
             for failed in self._dispatch.expire(now):
                 self._failed(failed, now)
+            return self._after(now)
         except TransferError as error:
             self._break(self._error(str(error)), now)
+        except Exception as bug:
+            if self._broken:
+                raise
+            broken = self._error(f"internal error: {type(bug).__name__}: {bug}")
+            broken.__cause__ = bug  # for --debug; the story still cleans up
+            self._break(broken, now)
         return self._after(now)
 
     def deadline(self, now: float) -> float | None:

@@ -238,15 +238,20 @@ class Upload:
         be aborted is named, with the command that removes it."""
         now = yield Pause(0)
         end = now + ABORT_WITHIN
+        aborted = False
         try:
             while now < end:
                 yield from ask(operations.abort_multipart_upload(self._target, upload_id), within=end - now)
+                aborted = True
                 now = yield Pause(0)
                 yield from ask(operations.list_parts(self._target, upload_id), within=end - now)
                 now = yield Pause(0.2)
         except TransferError as error:
-            if error.failure is not None and error.failure.code == "NoSuchUpload":
+            failure = error.failure
+            if failure is not None and failure.code == "NoSuchUpload":
                 return
+            if failure is not None and failure.status == 403 and aborted:
+                return  # who may abort need not be allowed to list
         yield Warn(
             f"upload {upload_id} could not be aborted; remove it with `{self._aws('abort-multipart-upload')} "
             f"--key {quote(self._target.key)} --upload-id {quote(upload_id)}`"

@@ -3,8 +3,9 @@
 One pipe an edge, never a shared queue: a writer killed inside a shared queue's lock would hang everybody,
 whereas a private pipe keeps every message whole and ends in EOF, which is a dead writer's last message.
 
-A message is a 4-byte little-endian length and a pickle. Sends block, and never do in practice: messages in
-flight are bounded by the slots, and the pipe holds more than that. Reads never block.
+A message is a 4-byte little-endian length and a pickle. Reads never block. Children's sends may; the parent's
+must not, or the three pipes of the ring could block in a circle (met where a user's share of pipe memory was
+used up, and pipes were 8 KiB): what a pipe does not take stays in the sender until it does.
 """
 
 from __future__ import annotations
@@ -31,17 +32,33 @@ def widen(fd: int) -> None:
 
 
 class Sender:
-    """The writing end."""
+    """The writing end; ``unsent`` while it holds what the pipe has not taken."""
 
     def __init__(self, fd: int) -> None:
         self.fd = fd
+        self._buffer = bytearray()
+
+    def never_block(self) -> None:
+        """From now on ``send`` returns at once; the owner calls ``flush`` when the pipe is ready."""
+        os.set_blocking(self.fd, False)
+
+    @property
+    def unsent(self) -> bool:
+        return bool(self._buffer)
 
     def send(self, message: object) -> None:
         """Raises BrokenPipeError when the reader has ended."""
         pickled = pickle.dumps(message, pickle.HIGHEST_PROTOCOL)
-        data = memoryview(_LENGTH.pack(len(pickled)) + pickled)
-        while data:
-            data = data[os.write(self.fd, data) :]
+        self._buffer += _LENGTH.pack(len(pickled)) + pickled
+        self.flush()
+
+    def flush(self) -> None:
+        """Write what the pipe takes. Raises BrokenPipeError."""
+        while self._buffer:
+            try:
+                del self._buffer[: os.write(self.fd, self._buffer)]
+            except BlockingIOError:
+                return
 
     def close(self) -> None:
         os.close(self.fd)

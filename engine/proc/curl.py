@@ -24,6 +24,7 @@ from mmap import mmap
 import pycurl
 
 from ..errors import one_line
+from ..s3.replies import MAX_XML
 from ..values import Digests, Failure, Header, Job, Response
 
 CONNECT_TIMEOUT = 3
@@ -71,6 +72,10 @@ class Exchange:
     def seek(self, offset: int, origin: int) -> int:
         self.position = offset
         return int(pycurl.SEEKFUNC_OK)
+
+    def write(self, data: bytes) -> int:
+        """A piece of a body that is no part; no more than a reply of S3's can have."""
+        return self.text.write(data) if self.text.tell() + len(data) <= MAX_XML else 0
 
     def header(self, line: bytes) -> None:
         if line.startswith(b"HTTP/"):  # also after an interim answer: only the last one counts
@@ -213,7 +218,7 @@ class Wire:
             curl.setopt(pycurl.WRITEFUNCTION, exchange.into.write)
             curl.setopt(pycurl.MAXFILESIZE_LARGE, len(exchange.into))
         else:
-            curl.setopt(pycurl.WRITEFUNCTION, exchange.text.write)
+            curl.setopt(pycurl.WRITEFUNCTION, exchange.write)
         if job.request.method == "PUT":
             body = exchange.body if exchange.body is not None else memoryview(job.request.body)
             exchange.body = body

@@ -12,6 +12,7 @@ import os
 import select
 import stat
 import time
+from collections import deque
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -170,6 +171,10 @@ class Ring:
         self._poll = select.poll()
         self._seats: dict[int, Seat] = {}
         self._finish: Finish | None = None
+        self._events: deque[Event | None] = deque()
+        self._handling = False
+        self._unsent: dict[int, Sender] = {}
+        """Senders whose pipe is full, by descriptor."""
         self._collector_seat = SEATS - 1
         # Made before the first fork, spares included, so that the collector holds every reading end.
         self._pipes = {seat: pipe() for seat in range(1, workers + SPARES + 1)}
@@ -220,6 +225,8 @@ class Ring:
                 self._poll.unregister(fd)
                 self._handle(event)
             return
+        if fd in self._unsent:
+            self._flush(self._unsent[fd])
         for number, seat in list(self._seats.items()):
             if seat.answers is not None and seat.answers.fd == fd:
                 self._hear(number, seat.answers)
@@ -233,7 +240,7 @@ class Ring:
                 self._bury(message.worker)
             else:
                 self._handle(message)
-        if answers.ended and number in self._seats:
+        if answers.ended and number in self._seats and self._seats[number].answers is answers:
             if number == CONTROL:
                 self._bury(CONTROL)
             else:
@@ -253,8 +260,14 @@ class Ring:
             children.kill(self._seats[number].pid)  # its pipe ends with it, which is heard like any other end
 
     def _handle(self, event: Event | None) -> None:
-        if self._finish is None:
-            self._do(self._transfer.handle(event, time.monotonic()))
+        """Events that carrying out an action brings up wait until all its actions are carried out."""
+        self._events.append(event)
+        if self._handling:
+            return
+        self._handling = True
+        while self._events and self._finish is None:
+            self._do(self._transfer.handle(self._events.popleft(), time.monotonic()))
+        self._handling = False
 
     # --- actions ------------------------------------------------------------------
 
@@ -294,10 +307,29 @@ class Ring:
             self._remove(CONTROL)  # 9 MB that nobody needs before the parts are done
 
     def _tell(self, number: int, message: object) -> None:
+        if number not in self._seats:
+            return  # it has died, and that is known already
+        orders = self._seats[number].orders
         try:
-            self._seats[number].orders.send(message)
-        except (BrokenPipeError, KeyError):
-            pass  # it has died: its own pipe's end says so, in order with what it sent before
+            orders.send(message)
+        except BrokenPipeError:
+            return  # it has died: its own pipe's end says so, in order with what it sent before
+        if orders.unsent and orders.fd not in self._unsent:
+            self._unsent[orders.fd] = orders
+            self._poll.register(orders.fd, select.POLLOUT)
+
+    def _flush(self, orders: Sender) -> None:
+        try:
+            orders.flush()
+        except BrokenPipeError:
+            self._give_up(orders)
+        if not orders.unsent:
+            self._give_up(orders)
+
+    def _give_up(self, orders: Sender) -> None:
+        """There is nothing more to write to this pipe, or nobody to read it."""
+        if self._unsent.pop(orders.fd, None) is not None:
+            self._poll.unregister(orders.fd)
 
     def _dismiss(self) -> None:
         for number in list(self._seats):
@@ -327,6 +359,7 @@ class Ring:
             Collector(self._collector_seat, orders, outcomes, verdicts, self._slab, self._sink).run()
 
         pid = children.fork(main, keep)
+        to_collector.never_block()
         self._seats[self._collector_seat] = Seat(pid, to_collector, answers)
         self._poll.register(answers.fd, select.POLLIN)
         orders.close()
@@ -336,16 +369,22 @@ class Ring:
 
     def _start_worker(self, number: int) -> Seat:
         jobs, to_worker = pipe()
-        answers = None
-        if number == CONTROL:
-            answers, outcomes = pipe()
-        else:
-            _, outcomes = self._pipes.pop(number)
+        answers, outcomes = pipe() if number == CONTROL else (None, self._pipes[number][1])
 
         def main() -> None:
             Worker(number, jobs, outcomes, self._slab, self._settings).run()
 
-        pid = children.fork(main, [jobs.fd, outcomes.fd, self._slab.fd])
+        try:
+            pid = children.fork(main, [jobs.fd, outcomes.fd, self._slab.fd])
+        except OSError:
+            for end in (jobs, to_worker):
+                end.close()
+            if answers is not None:
+                answers.close()
+                outcomes.close()
+            raise
+        self._pipes.pop(number, None)
+        to_worker.never_block()
         if answers is not None:
             self._poll.register(answers.fd, select.POLLIN)
         jobs.close()
@@ -355,6 +394,7 @@ class Ring:
     def _remove(self, number: int) -> None:
         seat = self._seats.pop(number)
         children.end(seat.pid)
+        self._give_up(seat.orders)
         seat.orders.close()
         if seat.answers is not None:
             self._poll.unregister(seat.answers.fd)

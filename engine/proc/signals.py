@@ -22,6 +22,8 @@ class Signals:
     """While open, the stopping signals arrive in ``fd``; ``close`` restores the handlers that were there."""
 
     def __init__(self) -> None:
+        # Ignored by who started us, a child's end could not be waited for, and its pid would be free at once.
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         self.fd, self._write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._wakeup = signal.set_wakeup_fd(self._write, warn_on_full_buffer=False)
         # A signal that was ignored from outside (nohup) stays ignored.

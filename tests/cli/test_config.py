@@ -131,7 +131,7 @@ def test_a_header_that_cannot_be_sent_is_refused_in_one_line(text: str, said: st
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"concurrency": "0"}, "--concurrency: '0' is not a whole number of at least 1"),
+        ({"concurrency": "0"}, "--concurrency: '0' is not a whole number from 1 to 10000"),
         ({"concurrency": "-1"}, "--concurrency: '-1'"),
         ({"concurrency": "many"}, "--concurrency: 'many'"),
         ({"concurrency": "1.5"}, "--concurrency: '1.5'"),

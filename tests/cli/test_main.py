@@ -58,7 +58,7 @@ def test_help_goes_to_standard_output(
         (["put"], "no object is named: give -b BUCKET -k KEY, or s3://BUCKET/KEY", "gof3r put --help"),
         (
             ["get", "s3://b/k", "-c", "0"],
-            "--concurrency: '0' is not a whole number of at least 1",
+            "--concurrency: '0' is not a whole number from 1 to 10000",
             "gof3r get --help",
         ),
         (

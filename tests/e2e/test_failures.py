@@ -67,6 +67,14 @@ def test_a_sidecar_that_is_no_md5_is_an_error(
     assert "--no-md5" in fails("get", "-b", bucket, "-k", "k").error
 
 
+def test_a_sidecar_of_any_size_takes_no_memory_and_is_an_error(
+    fails: Failed, boto: S3Client, bucket: str
+) -> None:
+    boto.put_object(Bucket=bucket, Key="k", Body=DATA)
+    boto.put_object(Bucket=bucket, Key=".md5/k.md5", Body=bytes(30_000_000))
+    assert "the md5 sidecar holds" in fails("get", "-b", bucket, "-k", "k", *PIECES).error
+
+
 def test_a_sidecar_of_an_overwritten_object_is_ignored_with_a_warning(
     start: Start, boto: S3Client, bucket: str
 ) -> None:

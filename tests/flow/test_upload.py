@@ -411,7 +411,7 @@ def test_an_abort_that_finds_no_upload_is_done() -> None:
 
 @pytest.mark.parametrize(
     ("what", "result"),
-    [(ABORT, DENIED), (ABORT, Hang()), ("list_parts", DENIED), ("list_parts", Hang())],
+    [(ABORT, DENIED), (ABORT, Hang()), ("list_parts", Hang())],
 )
 def test_an_upload_that_cannot_be_aborted_is_named_with_the_command_that_removes_it(
     what: str, result: Result
@@ -421,6 +421,19 @@ def test_an_upload_that_cannot_be_aborted_is_named_with_the_command_that_removes
     assert len(world.warnings) == 1
     command = "s3api abort-multipart-upload --bucket bucket --key key --upload-id u1"
     assert f"`aws --endpoint-url http://127.0.0.1:9000 --region us-east-1 {command}`" in world.warnings[0]
+
+
+def test_who_may_abort_need_not_be_allowed_to_list() -> None:
+    world = put(DATA).on("part 2", instead(DENIED)).on("list_parts", instead(DENIED)).run()
+    assert "part 2" in str(world.error)
+    assert left_behind(world) == []
+    assert world.warnings == []
+
+
+def test_a_throttled_create_leaves_nothing_to_warn_of() -> None:
+    world = put(DATA).on(CREATE, instead(error(503, "SlowDown"))).run()
+    assert kept(world) == DATA
+    assert world.warnings == []
 
 
 def test_a_server_that_never_forgets_the_upload_is_given_up_within_5_seconds() -> None:

@@ -319,6 +319,7 @@ class World:
                 case Note(text):
                     self.notes.append(text)
                 case Finish():
+                    assert "internal error" not in str(action.error)
                     self.finish = action
 
     def _named(self, job: Job) -> str:
