@@ -2,7 +2,7 @@
 
 Everything here is frozen and picklable, holds no behaviour beyond reading itself, and knows nothing of
 processes, sockets or clocks. Bytes of an object are never among them: a message names a slot, and the bytes
-stay in the slab (DESIGN's third tenet).
+stay in the slab.
 
 Words: a *part* is a run of the object's bytes, numbered from 1 as S3 does. A *slot* is a run of the slab's
 bytes. A *job* is one attempt at one request. An *outcome* is what a worker saw of it, a *verdict* what the

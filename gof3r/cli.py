@@ -36,7 +36,7 @@ _COMMON = """\
   --path-style          Put the bucket into the path, not into the host name.
   --no-ssl              Use http, unless the endpoint says https.
   --ca-bundle=FILE      Certificates (PEM) to trust instead of the usual ones.
-  --retries=N           Attempts at one part (10).
+  --retries=N           Attempts at each request (10).
   --debug               Explain; show tracebacks."""
 
 _OBJECT = """\
@@ -50,7 +50,8 @@ _TRANSFER = """\
   --no-md5              No md5 of the whole stream, no md5 object beside the
                         object. Also: --md5Check-off.
   --checksum=LIST       What to compute, send and prove (md5,crc64nvme).
-  --workers=N           Processes, 1 to 64 (by the machine)."""
+  --workers=N           Processes that move parts, 1 to 64 (one for
+                        ten connections, at most half of the cores)."""
 
 TOP = f"""\
 Stream objects of any size into and out of S3, verified.

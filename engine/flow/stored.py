@@ -39,7 +39,7 @@ def stored_proofs(
     completed: replies.Completed,
     expected_etag: str,
 ) -> Generator[Instruction, object, tuple[str, ...]]:
-    """Which of ``digests`` are proven of the whole object. ``crc`` is its CRC64NVME ("" when not computed),
+    """Which of ``digests`` are proven of the whole object. ``crc`` is its CRC64NVME (b"": none),
     ``expected_etag`` the ETag that it must have ("" when the store's ETags are no md5s, or it was checked as
     the part's). Raises TransferError when anything disproves the object, or nothing proves it."""
 

@@ -28,7 +28,7 @@ from ..s3.replies import MAX_XML
 from ..values import Digests, Failure, Header, Job, Response
 
 CONNECT_TIMEOUT = 3
-"""Seconds for DNS, TCP and TLS together (DESIGN, Retries)."""
+"""Seconds for DNS, TCP and TLS together: better tried again than waited for."""
 
 LOW_SPEED = (1024, 20)
 """Below this many bytes a second for this many seconds, a request has stalled."""
@@ -40,6 +40,7 @@ IDLE = 4
 """Seconds after which an idle connection is not used again; S3 closes them at about 5."""
 
 BUFFER = 1 << 18
+"""Bytes of libcurl's buffers: as fast as 1 MiB (measured), and 1.5 MB less in each worker."""
 ERROR_BODY = 1 << 16
 """Bytes of a body that is kept to learn an error from."""
 

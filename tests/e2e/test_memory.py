@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 SLOTS = 4 * PART
 PROCESSES = 45_000_000
-"""Bytes beside the slots, for all processes together: DESIGN gives them 40 MB on an idle machine."""
+"""Bytes beside the slots, for all processes together: the aim is 40 MB at the defaults."""
 SIZE = 200_000_000
 PEAK_PSS = Path(__file__).parents[2] / "tools" / "peak_pss.py"
 MEASURED = f'exec {sys.executable} {PEAK_PSS} -- "$@"'
