@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 from ..errors import UsageError
 from ..values import Part
+from .slots import PAGE, stride
 
 KiB, MiB, GiB = 2**10, 2**20, 2**30
 
@@ -32,15 +33,8 @@ GROWTH_AFTER = 1_000
 """Parts of one size before the size doubles. Ten sizes then fit the 10,000 parts: a factor of 512, so that
 memory, not the schedule, is what bounds an object (20 MiB grows past 5 GiB)."""
 
-PAGE = 4096
-"""Slots are mapped one by one, so they start and end on pages."""
-
 DEFAULT_SLOTS = 10
 """--concurrency's default, s3gof3r's: the first guess at how another gof3r's parts were capped."""
-
-
-def _page_up(size: int) -> int:
-    return -(-size // PAGE) * PAGE
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +85,7 @@ def upload_plan(part_size: int, slots: int, size: int | None) -> tuple[UploadPla
     if part_size > MAX_PART:
         raise UsageError(f"part size {human(part_size)} is above S3's maximum, {human(MAX_PART)}")
     slots = max(slots, 2)
-    memory = _page_up(part_size) * slots
+    memory = stride(part_size) * slots
     if size is None:
         return UploadPlan(part_size, memory), warnings
     if size > MAX_OBJECT:
@@ -144,7 +138,7 @@ def layout(first: int, count: int, size: int) -> tuple[Part, ...] | None:
         return None
     uncapped = 2 ** (MAX_PARTS // GROWTH_AFTER - 1)
     for slots in (DEFAULT_SLOTS, *range(2, uncapped + 1)):
-        plan = UploadPlan(first, _page_up(first) * slots)
+        plan = UploadPlan(first, stride(first) * slots)
         last = plan.offset_of(count)
         if last < size <= last + plan.size_of(count):
             return tuple(_cut(plan, size))

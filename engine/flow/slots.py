@@ -41,8 +41,9 @@ TABLE: Mapping[tuple[State, str], State] = {
     (S.DRAINING, "written"): S.FREE,
 }
 
-PAGE = 4096
-"""Slots start on pages, since a worker maps each one by itself."""
+PAGE = 65536
+"""Slots start on multiples of this many bytes, since a worker maps each one by itself: the largest page that
+Linux's kernels for 64-bit processors have."""
 
 
 def stride(size: int) -> int:

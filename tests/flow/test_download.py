@@ -235,10 +235,10 @@ def test_a_composite_etag_on_a_wrong_guess_is_not_proven_and_never_corrupt(cuts:
 
 
 def test_parts_that_do_not_fit_the_memory_are_not_recomputed() -> None:
-    data = bytes(range(250)) * 100
+    data = bytes(range(250)) * 1600
     store = Store()
-    store.keep(data, cuts=(13_000, 12_000))
-    world = get(store, part_size=4096, slots=3, sidecar=False).run()
+    store.keep(data, cuts=(201_000, 199_000))
+    world = get(store, part_size=65_536, slots=3, sidecar=False).run()
     assert world.receipt.proofs == ()
     assert world.delivered == data
 
@@ -470,7 +470,7 @@ def test_another_version_than_the_one_asked_for_is_an_error(said: str) -> None:
 
 def test_parts_too_large_for_the_slots_say_which_options_would_prove_the_object() -> None:
     store = Store()
-    store.keep(DATA * 400, cuts=(12_288, 11_712))
+    store.keep(DATA * 4000, cuts=(140_000, 100_000))
     world = get(store, slots=2).run()  # a slot is a page at least
-    assert "12.0 KiB do not fit the slots' memory of 8.0 KiB" in str(world.error)
+    assert "136.7 KiB do not fit the slots' memory of 128.0 KiB" in str(world.error)
     assert "use a larger --partsize or --concurrency" in str(world.error)

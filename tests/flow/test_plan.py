@@ -15,7 +15,6 @@ from gof3r.engine.flow.plan import (
     MAX_PART,
     MAX_PARTS,
     MIN_PART,
-    PAGE,
     UploadPlan,
     human,
     layout,
@@ -23,6 +22,7 @@ from gof3r.engine.flow.plan import (
     upload_plan,
     warnings_at,
 )
+from gof3r.engine.flow.slots import PAGE
 from gof3r.engine.values import Part
 
 KiB, MiB, GiB, TiB = 2**10, 2**20, 2**30, 2**40
