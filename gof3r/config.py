@@ -26,7 +26,7 @@ RETRIES = 10
 REGION = "us-east-1"  # what S3 itself assumes where nobody names a region
 MAX_CONCURRENCY = 10_000  # no object has more parts
 MAX_WORKERS = 64
-"""Processes; beyond the cores of a machine they only cost memory."""
+"""Processes; beyond the cores of a machine they only cost memory. The engine's board has 256 places."""
 
 Default = TypeVar("Default", int, None)
 

@@ -24,7 +24,7 @@ from gof3r.engine.flow.slots import Ledger, stride
 from gof3r.engine.flow.transfer import Feed
 from gof3r.engine.flow.transfer import Transfer as Flow
 from gof3r.engine.flow.upload import Upload
-from gof3r.engine.proc.parent import MAX_WORKERS, Ring, Source
+from gof3r.engine.proc.parent import Ring, Source
 from gof3r.engine.proc.slab import Slab
 from gof3r.engine.proc.worker import Settings
 from gof3r.engine.s3 import checksums
@@ -33,7 +33,7 @@ from gof3r.engine.s3.request import check_names
 from gof3r.engine.values import Credentials
 
 from . import credentials
-from .config import Transfer
+from .config import MAX_WORKERS, Transfer
 from .destination import Destination
 from .report import Report
 

@@ -16,7 +16,7 @@ from . import plan as s3_plan
 from .dispatch import Work
 from .events import Expect, Receipt, Release, Tell, Warn
 from .incoming import Incoming
-from .story import Instruction, Story, Telling, ask, stream_digests
+from .story import Instruction, Story, Telling, ask, head_of, stream_digests
 from .verify import CRCS, text
 
 
@@ -99,17 +99,13 @@ class Download:
 
     def _head(self, part_number: int | None = None) -> Generator[Instruction, object, replies.ObjectHead]:
         try:
-            answer = yield from ask(operations.head_object(self._target, part_number))
+            return (yield from head_of(self.name, self._target, part_number))
         except TransferError as error:
             # An error's code is in its body, and HEAD has none: ask for one byte to learn it.
             if error.failure is None or error.failure.kind != "server" or error.failure.code:
                 raise
             yield from ask(operations.get_object(self._target, 0, 0))
             raise
-        try:
-            return replies.object_head(answer.response)
-        except replies.Unreadable as unreadable:
-            raise TransferError(f"{self.name}: head_object: {unreadable}") from None
 
     def _proof(self, head: replies.ObjectHead) -> Generator[Instruction, object, Proof]:
         """The strongest proof that this object allows, at the price of at most one md5: a full-object CRC,

@@ -11,22 +11,13 @@ from collections.abc import Generator
 from dataclasses import replace
 
 from ..errors import TransferError
-from ..s3 import operations, replies
+from ..s3 import replies
 from ..values import Target
-from .story import Instruction, ask
+from .story import Instruction, head_of
 from .verify import CRC, text
 
 UNSEEN = (400, 403)
 """Statuses of a look that is not for us: no leave to read, or an object under a customer's key (SSE-C)."""
-
-
-def head_of(name: str, target: Target) -> Generator[Instruction, object, replies.ObjectHead]:
-    """What HEAD says of ``target``. Raises TransferError."""
-    answer = yield from ask(operations.head_object(target))
-    try:
-        return replies.object_head(answer.response)
-    except replies.Unreadable as unreadable:
-        raise TransferError(f"{name}: head_object: {unreadable}") from None
 
 
 def stored_proofs(

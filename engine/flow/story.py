@@ -17,7 +17,9 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Any
 
-from ..values import Digests, Request, Response
+from ..errors import TransferError
+from ..s3 import operations, replies
+from ..values import Digests, Request, Response, Target
 from .events import Dismiss, Receipt, Tell, Warn
 
 
@@ -89,6 +91,17 @@ def ask(
 def ask_on(within: float) -> Generator[Instruction, Any, Answer]:
     answer: Answer = yield AskOn(within)
     return answer
+
+
+def head_of(
+    name: str, target: Target, part_number: int | None = None
+) -> Generator[Instruction, Any, replies.ObjectHead]:
+    """What HEAD says of ``target``, or of one part of it. Raises TransferError."""
+    answer = yield from ask(operations.head_object(target, part_number))
+    try:
+        return replies.object_head(answer.response)
+    except replies.Unreadable as unreadable:
+        raise TransferError(f"{name}: head_object: {unreadable}") from None
 
 
 def stream_digests(parts: int) -> Generator[Instruction, Any, Digests]:

@@ -15,8 +15,8 @@ from ..values import Header, Part, Target
 from .dispatch import Work
 from .events import Dismiss, Expect, Receipt, Tell, Warn
 from .outgoing import Outgoing
-from .stored import head_of, stored_proofs
-from .story import Instruction, Pause, Quiet, Story, Telling, Until, ask, ask_on, stream_digests
+from .stored import stored_proofs
+from .story import Instruction, Pause, Quiet, Story, Telling, Until, ask, ask_on, head_of, stream_digests
 from .verify import CRC, text
 
 ABORT_WITHIN = 3.0

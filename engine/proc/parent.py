@@ -56,9 +56,6 @@ READ = 1 << 20
 BEAT = 1.0
 """Seconds between two looks at the board."""
 
-MAX_WORKERS = 64
-"""So that every seat, spares and collector included, has its place on the board."""
-
 
 class Listener(Protocol):
     """Who shows what a transfer says on its way."""
@@ -229,18 +226,18 @@ class Ring:
             self._flush(self._unsent[fd])
         for number, seat in list(self._seats.items()):
             if seat.answers is not None and seat.answers.fd == fd:
-                self._hear(number, seat.answers)
+                self._hear(number, seat, seat.answers)
 
-    def _hear(self, number: int, answers: Receiver) -> None:
+    def _hear(self, number: int, seat: Seat, answers: Receiver) -> None:
         for message in answers.receive():
             if number == CONTROL:
-                self._seats[number].owed -= 1
+                seat.owed -= 1
                 self._handle(judge(message))
             elif isinstance(message, Lost):
                 self._bury(message.worker)
             else:
                 self._handle(message)
-        if answers.ended and number in self._seats and self._seats[number].answers is answers:
+        if answers.ended and self._seats.get(number) is seat:  # else it was ended, or replaced, meanwhile
             if number == CONTROL:
                 self._bury(CONTROL)
             else:
@@ -322,9 +319,11 @@ class Ring:
         try:
             orders.flush()
         except BrokenPipeError:
-            self._give_up(orders)
-        if not orders.unsent:
-            self._give_up(orders)
+            pass  # as in _tell
+        else:
+            if orders.unsent:
+                return
+        self._give_up(orders)
 
     def _give_up(self, orders: Sender) -> None:
         """There is nothing more to write to this pipe, or nobody to read it."""

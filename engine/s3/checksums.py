@@ -2,7 +2,8 @@
 
 Theory: S3 knows three kinds. Content-MD5 guards one request. A CRC is linear: the CRC of a whole follows from
 those of its parts and their lengths, so parts can be checked in any order and the whole still be proven
-(``combine``). The composite ETag of a multipart object is the md5 of its parts' md5s, with their count.
+(``combine``). The composite ETag of a multipart object is the md5 of its parts' md5s, with their count
+(``flow.verify.Whole`` folds both as parts come).
 
 CRCs are big-endian bytes here, the form that S3 base64-encodes ("Checking object integrity", S3 User Guide).
 It must not know slots, requests or what is done about a mismatch.
@@ -12,7 +13,7 @@ from __future__ import annotations
 
 import hashlib
 from base64 import b64encode
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
 
 from ..values import Header
@@ -65,11 +66,6 @@ def combine(name: str, first: bytes, second: bytes, second_length: int) -> bytes
         int.from_bytes(first, "big"), int.from_bytes(second, "big"), second_length
     )
     return joined.to_bytes(_CRC_BYTES[name], "big")
-
-
-def composite_etag(md5s: Sequence[bytes]) -> str:
-    """The ETag of a multipart object whose parts have these md5s, in order."""
-    return f"{hashlib.md5(b''.join(md5s), usedforsecurity=False).hexdigest()}-{len(md5s)}"
 
 
 def digest_headers(digests: Mapping[str, bytes]) -> tuple[Header, ...]:

@@ -161,3 +161,11 @@ def test_the_whole_follows_from_its_parts_in_whatever_order_they_come(
     expected = checksums.compute(CRCS, memoryview(b"".join(pieces)))
     assert {name: whole.crc(name) for name in CRCS} == expected
     assert whole.composite_etag == composite(pieces)
+
+
+def test_the_composite_etag_is_the_md5_of_the_parts_md5s_and_their_count() -> None:
+    whole = Whole()
+    for number, data in enumerate((b"a", b"b"), 1):
+        whole.add(Part(number, number - 1, 1), {"md5": md5(data).digest()})
+    # (printf a | openssl md5 -binary; printf b | openssl md5 -binary) | md5sum
+    assert whole.composite_etag == "96e024ba2074fe77e8e965ba43a704be-2"

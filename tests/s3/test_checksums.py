@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import subprocess
 import sys
 from functools import reduce
@@ -75,12 +74,6 @@ def test_a_crc_combines_over_lengths_beyond_32_bits() -> None:
 def test_an_unknown_digest_is_a_value_error() -> None:
     with pytest.raises(ValueError, match="crc16"):
         checksums.new("crc16")
-
-
-def test_the_composite_etag_is_the_md5_of_the_parts_md5s_and_their_count() -> None:
-    md5s = [hashlib.md5(part).digest() for part in (b"a", b"b")]
-    # (printf a | openssl md5 -binary; printf b | openssl md5 -binary) | md5sum
-    assert checksums.composite_etag(md5s) == "96e024ba2074fe77e8e965ba43a704be-2"
 
 
 def test_only_content_md5_and_crc64nvme_become_headers() -> None:
