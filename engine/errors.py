@@ -3,9 +3,24 @@
 Between processes errors are values (``values.Failure``). They become one of these exceptions in one place,
 the story of a transfer, where it is known what failed, on which object, and what to do about it. Each
 exception's text is one line for an operator; each class knows the exit code it stands for.
+
+The tree is the library's as well. There (``told``) a failure of a transfer is also what Python calls it::
+
+    Gof3rError
+        UsageError          what was asked for makes no sense, or cannot be done
+        TransferError       it was tried and did not succeed; ``failure`` says what the server said
+            NotFound        (FileNotFoundError) no such object, version or bucket
+            AccessDenied    (PermissionError) the server refuses these credentials
+            AlreadyExists   (FileExistsError) there is an object already, and none was to be replaced
+        Interrupted         a signal
+        ReaderGone          whoever reads the destination has closed it
+
+The engine itself never raises those three: it would take them for errors of its own machine.
 """
 
 from __future__ import annotations
+
+from errno import EACCES, EEXIST, ENOENT
 
 from .values import Failure
 
@@ -32,6 +47,24 @@ class TransferError(Gof3rError):
         self.doubtful = doubtful
 
 
+class NotFound(TransferError, FileNotFoundError):
+    """There is no such object, version or bucket."""
+
+    errno = ENOENT
+
+
+class AccessDenied(TransferError, PermissionError):
+    """The server refuses these credentials what was asked."""
+
+    errno = EACCES
+
+
+class AlreadyExists(TransferError, FileExistsError):
+    """There is an object already, and none was to be replaced."""
+
+    errno = EEXIST
+
+
 class Interrupted(Gof3rError):
     """A signal asked us to stop: exit code 128 + its number, as a shell reports it."""
 
@@ -44,6 +77,26 @@ class ReaderGone(Gof3rError):
     """Standard output's reader has closed it: 128 + SIGPIPE, quietly."""
 
     exit_code = 141
+
+
+UNMET = "if-none-match"
+"""The check that fails (``Failure.code``) where there is an object already, and none was to be replaced."""
+
+
+def told(name: str, text: str, failure: Failure | None) -> Gof3rError:
+    """The error that another process tells of: by the name of its class, and its parts."""
+    if name == "TransferError":
+        return _kind(failure)(text, failure)
+    return {"UsageError": UsageError, "ReaderGone": ReaderGone}.get(name, Gof3rError)(text)
+
+
+def _kind(failure: Failure | None) -> type[TransferError]:
+    if failure is not None and failure.kind == "server":
+        if failure.status == 404 and failure.code != "NoSuchUpload":
+            return NotFound
+        if failure.status == 403:
+            return AccessDenied
+    return AlreadyExists if failure is not None and failure.code == UNMET else TransferError
 
 
 def one_line(text: str, limit: int = 300) -> str:

@@ -18,6 +18,8 @@ from typing import Literal
 Header = tuple[str, str]
 Direction = Literal["send", "receive", "none"]
 """Of a part's bytes: out of a slot, into one, or no part at all."""
+Role = Literal["main", "source"]
+"""Whose credentials sign: a copy may read its source as somebody else."""
 Digests = Mapping[str, bytes]
 """Digest name to its raw bytes, big-endian for CRCs (the form that S3 base64-encodes)."""
 
@@ -29,8 +31,10 @@ class Credentials:
     access_key: str
     secret_key: str = field(repr=False)
     token: str = field(default="", repr=False)
-    expires: float | None = None
-    """Epoch seconds after which S3 refuses them; None for keys that do not expire."""
+    expires: float | None = field(default=None, compare=False)
+    """Epoch seconds after which S3 refuses them; None for keys that do not expire. It makes no other keys of
+    the same: botocore tells a different time at each look for those of instance metadata in their last
+    minutes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +52,8 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One object at one endpoint. ``key`` is text as the user gave it; its UTF-8 bytes go out as they are
-    (surrogate escapes keep bytes of the command line that are not UTF-8)."""
+    """One object at one endpoint; with an empty key, its bucket. ``key`` is text as the user gave it; its
+    UTF-8 bytes go out as they are (surrogate escapes keep bytes of the command line that are not UTF-8)."""
 
     endpoint: Endpoint
     region: str
@@ -57,6 +61,10 @@ class Target:
     key: str
     path_style: bool
     version_id: str = ""
+    headers: tuple[Header, ...] = field(default=(), repr=False)
+    """What every request about the object carries: requester pays, the expected owner, and the key of SSE-C
+    (which ``request_for`` gives only to the operations that know it)."""
+    role: Role = "main"
 
     def __str__(self) -> str:
         return f"s3://{self.bucket}/{self.key}"
@@ -79,8 +87,12 @@ class Request:
     """Value of the Host header: host, with the port unless it is the scheme's own."""
     path: str
     query: str = ""
-    headers: tuple[Header, ...] = ()
+    headers: tuple[Header, ...] = field(default=(), repr=False)
     body: bytes = field(default=b"", repr=False)
+    bucket: str = ""
+    region: str = ""
+    """To sign for."""
+    role: Role = "main"
 
     @property
     def url(self) -> str:
@@ -122,6 +134,8 @@ class Failure:
     """Epoch seconds of the answer's Date header."""
     connected: bool = True
     """False when the attempt ended before a connection stood: nothing can have reached the server."""
+    region: str = ""
+    """Where the bucket is, when the server says so: the request belongs there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +176,8 @@ class Job:
     direction: Direction = "none"
     digests: tuple[str, ...] = ()
     """What to compute of the part's bytes; of a sent part, what to send along."""
+    known: Digests = field(default_factory=dict)
+    """Of a sent part whose bytes have been digested already: what to send along."""
     etag: str = ""
     """For a received part: the ETag that it must come from."""
     object_size: int = 0
@@ -169,7 +185,9 @@ class Job:
     fresh: bool = False
     """Use a new connection (after a failed check, the old one is suspect)."""
     patient: bool = False
-    """The server may be silent for minutes (CompleteMultipartUpload)."""
+    """The server may be silent for minutes (CompleteMultipartUpload, server-side copies)."""
+    rate: int = 0
+    """Bytes a second that this request may move at most; 0: any."""
 
 
 @dataclass(frozen=True, slots=True)

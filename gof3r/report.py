@@ -1,4 +1,4 @@
-"""What the user is told on standard error: warnings once, the duration and what was verified.
+"""What the user is told on standard error: warnings once, progress, the duration, what was verified.
 
 Theory: standard output is the object's, so everything else goes to standard error, and nothing that happens
 there may fail a transfer. A terminal that hung up or a log reader that died is silence, not an error.
@@ -9,23 +9,39 @@ It must not know what a transfer is: numbers and texts in, lines out.
 from __future__ import annotations
 
 import sys
+from base64 import b64encode
+from collections.abc import Mapping
+from typing import Literal
 
 from gof3r.engine.errors import one_line
+from gof3r.engine.flow.events import Progress, Receipt
 
 _LONGEST = 1000  # characters of a line
 _SIZE_UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
+_ERASE = "\r\x1b[K"  # to the line's beginning, and clear it (ECMA-48)
+
+EVERY = 10.0
+"""Seconds between two lines of progress in a log."""
 
 
-def say(text: str) -> None:
+def say(text: str, end: str = "\n") -> None:
     """Write ``text`` and a newline to standard error, if there still is one. Never raises."""
     if sys.stderr is None:  # closed before we started, or below; print() would take standard output instead
         return
     try:
-        print(text, file=sys.stderr, flush=True)
+        print(text, file=sys.stderr, end=end, flush=True)
     except (OSError, ValueError):
         # What failed to go out stays in the buffer; the interpreter would fail on it again at exit, and
         # replace our exit code by 120. Without a stream, it has nothing to flush.
         sys.stderr = None
+
+
+def on_terminal() -> bool:
+    """Whether standard error is a terminal: somebody may be watching."""
+    try:
+        return sys.stderr is not None and sys.stderr.isatty()
+    except ValueError:
+        return False
 
 
 def duration(seconds: float) -> str:
@@ -50,7 +66,7 @@ def _decimal(value: int, unit: int) -> str:
     return f"{whole}.{digits}" if digits else str(whole)
 
 
-def _size(value: float, places: int) -> str:
+def size_text(value: float, places: int = 1) -> str:
     """``value`` bytes in the unit that leaves less than 1024 of it, after rounding."""
     unit = 0
     while round(value, places if unit else 0) >= 1024 and unit < len(_SIZE_UNITS) - 1:
@@ -63,27 +79,121 @@ def summary(bytes: int, seconds: float, verified: tuple[str, ...]) -> str:
     """``8.0 GiB, 1.21 GiB/s, verified: md5+crc64nvme``; ``verified`` names the proofs of the whole object."""
     rate = bytes / max(seconds, 1e-9)
     proofs = "+".join(verified) or "none (length, ETag pin)"
-    return f"{_size(bytes, 1)}, {_size(rate, 2)}/s, verified: {proofs}"
+    return f"{size_text(bytes)}, {size_text(rate, 2)}/s, verified: {proofs}"
+
+
+def progress_line(progress: Progress, rate: float) -> str:
+    """``1.2 of 8.0 GiB (15%), 310.00 MiB/s, 10 parts in flight, 2 retries, 22s left``; ``rate`` is the bytes
+    a second so far."""
+    done, total = progress.done, progress.total
+    pieces = [size_text(done)]
+    if total:
+        pieces = [f"{size_text(done)} of {size_text(total)} ({done * 100 // total}%)"]
+    pieces += [
+        f"{size_text(rate, 2)}/s",
+        f"{progress.in_flight} part{'' if progress.in_flight == 1 else 's'} in flight",
+    ]
+    if progress.retries:
+        pieces.append("1 retry" if progress.retries == 1 else f"{progress.retries} retries")
+    if total and rate > 0:
+        pieces.append(f"{duration(round((total - done) / rate))} left")
+    return ", ".join(pieces)
+
+
+def statistics(receipt: Receipt, retries: Mapping[str, int], seconds: float) -> dict[str, object]:
+    """What ``--stats json`` prints: sizes in bytes, digests as md5sum and S3 write them."""
+    return {
+        "bytes": receipt.size,
+        "seconds": round(seconds, 6),
+        "bytes_per_second": round(receipt.size / max(seconds, 1e-9)),
+        "etag": receipt.etag,
+        "version_id": receipt.version_id,
+        "verified": list(receipt.proofs),
+        "digests": {name: digest_text(name, value) for name, value in receipt.digests.items()},
+        "retries": dict(retries),
+    }
+
+
+def digest_text(name: str, value: bytes) -> str:
+    """A digest as people know it: hex of an md5, as md5sum prints it; base64 of the others, as S3 does."""
+    return value.hex() if name == "md5" else b64encode(value).decode("ascii")
 
 
 class Report:
-    """One transfer's voice. Texts may come from outside: each becomes one line without control characters."""
+    """One command's voice, begun at the monotonic second ``now``. Texts may come from outside: each becomes
+    one line without control characters. ``progress``: True for lines whoever reads them, None for a
+    terminal's."""
 
-    def __init__(self, debug: bool = False) -> None:
+    def __init__(
+        self,
+        now: float,
+        debug: bool = False,
+        progress: bool | None = None,
+        stats: Literal["", "text", "json"] = "",
+    ) -> None:
+        self._began = now
         self._debug = debug
+        self._terminal = on_terminal()
+        self._progress = self._terminal if progress is None else progress
+        self._stats = stats
         self._warned: set[str] = set()
+        self._beats = 0
+        self._drawn = False
 
     def warning(self, text: str) -> None:
         """Say it the first time; a warning for each of ten thousand parts helps nobody."""
         if text not in self._warned:
             self._warned.add(text)
-            say(f"gof3r warning: {one_line(text, _LONGEST)}")
+            self._line(f"gof3r warning: {one_line(text, _LONGEST)}")
 
     def debug(self, text: str) -> None:
         if self._debug:
-            say(f"gof3r debug: {one_line(text, _LONGEST)}")
+            self._line(f"gof3r debug: {one_line(text, _LONGEST)}")
 
-    def done(self, bytes: int, seconds: float, verified: tuple[str, ...]) -> None:
+    def show(self, value: object) -> None:
+        """A transfer shows nothing but its receipt; commands with more to show listen by themselves."""
+
+    def progress(self, progress: Progress) -> None:
+        """About once a second."""
+        self._beats += 1
+        if not self._progress or self._beats == 1:
+            return  # the first comes at the start
+        text = progress_line(progress, progress.done / (self._beats - 1))
+        if self._terminal:
+            say(_ERASE + text, end="")
+            self._drawn = True
+        elif (self._beats - 1) % EVERY == 0:
+            say(f"gof3r: {text}")
+
+    def done(self, receipt: Receipt, retries: Mapping[str, int], now: float) -> None:
         """The last lines of a success: how long it took, how much it was, and how it was proven."""
-        say(f"duration: {duration(seconds)}")
-        say(summary(bytes, seconds, verified))
+        seconds = now - self._began
+        self.debug(f"ETag {receipt.etag}, version {receipt.version_id or 'none'}")
+        self._line(f"duration: {duration(seconds)}")
+        say(summary(receipt.size, seconds, receipt.proofs))
+        values = statistics(receipt, retries, seconds)
+        if self._stats == "json":
+            import json  # late: most commands print none
+
+            say(json.dumps(values))
+        elif self._stats == "text":
+            for name, value in values.items():
+                say(f"{name}: {_plain(value)}")
+
+    def clear(self) -> None:
+        """Take a line of progress off the terminal."""
+        if self._drawn:
+            say(_ERASE, end="")
+            self._drawn = False
+
+    def _line(self, text: str) -> None:
+        self.clear()
+        say(text)
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {each}" for name, each in value.items()) or "none"
+    if isinstance(value, list):
+        return ", ".join(str(each) for each in value) or "none"
+    return str(value)

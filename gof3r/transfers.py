@@ -1,158 +1,66 @@
-"""The two stories as the user tells them: put this there, get that here.
+"""Commands that move bytes between this machine and S3: what is opened here, and how it went.
 
-A ``config.Transfer`` goes in; the engine's parts are chosen and put together; the user hears how it went.
-What happens in between is the engine's: ``flow.upload`` and ``flow.download`` tell it.
+A put reads standard input, a file, or the output of a command; a get writes standard output or a file. The
+order itself is the engine's.
 """
 
 from __future__ import annotations
 
-import errno
+import contextlib
 import fcntl
 import os
-import random
-import stat
 import time
+from collections.abc import Sequence
 
-from gof3r.engine.errors import Gof3rError, UsageError
-from gof3r.engine.flow.dispatch import Dispatch
-from gof3r.engine.flow.download import Download
+from gof3r.engine import orders
+from gof3r.engine.errors import Gof3rError
 from gof3r.engine.flow.events import Receipt
-from gof3r.engine.flow.incoming import Incoming
-from gof3r.engine.flow.outgoing import Outgoing
-from gof3r.engine.flow.plan import upload_plan, warnings_at
-from gof3r.engine.flow.slots import Ledger, stride
-from gof3r.engine.flow.transfer import Feed
-from gof3r.engine.flow.transfer import Transfer as Flow
-from gof3r.engine.flow.upload import Upload
-from gof3r.engine.proc.parent import Ring, Source
-from gof3r.engine.proc.slab import Slab
-from gof3r.engine.proc.worker import Settings
-from gof3r.engine.s3 import checksums
-from gof3r.engine.s3.operations import sidecar_target
-from gof3r.engine.s3.request import check_names
-from gof3r.engine.values import Credentials
+from gof3r.engine.proc.producer import Producer
+from gof3r.engine.proc.session import Ends, carry_out
 
-from . import credentials
-from .config import MAX_WORKERS, Transfer
 from .destination import Destination
 from .report import Report
 
 STDIN = 0
 
-CONNECTIONS_A_WORKER = 10
-"""S3 gives a connection about 90 MB/s; one worker moves 1.3 GB/s over TLS, 3 to 4 in the clear (measured)."""
+
+def put(order: orders.Put, path: str, run: Sequence[str], report: Report) -> None:
+    """Upload standard input, the file ``path``, or what the command ``run`` prints. Raises Gof3rError unless
+    the object is complete and verified."""
+    if run:
+        with contextlib.closing(Producer(run)) as producer:
+            _tell(report, _carry_out(order, Ends(producer.output, witness=producer, vouched=True), report))
+        return
+    _tell(report, _carry_out(order, Ends(source=_open_source(path)), report))
 
 
-def put(transfer: Transfer, report: Report) -> None:
-    """Upload standard input or a file. Raises Gof3rError unless the object is complete and verified."""
-    started = time.monotonic()
-    _check_sidecar_key(transfer)
-    keys = credentials.resolve(os.environ, transfer.profile, transfer.sign)
-    source_fd = _open_source(transfer.path)
-    size = _size_of(source_fd)
-    plan, warnings = upload_plan(transfer.part_size, transfer.concurrency, size)
-    for text in warnings:
-        report.warning(text)
-    ledger = Ledger(plan.memory, plan.size_of(1))
-    slab = _slab(ledger)
-    parts = Outgoing(
-        plan=plan,
-        ledger=ledger,
-        announce=transfer.sidecar,
-        warnings=warnings_at(plan) if size is None else (),
-    )
-    upload = Upload(
-        transfer.target,
-        parts,
-        headers=transfer.headers,
-        digests=transfer.checksums,
-        sidecar=transfer.sidecar,
-    )
-    source = Source(source_fd, slab, crc="crc64nvme" in transfer.checksums)
-    receipt = _run(transfer, keys, report, upload, parts, slab, source=source)
-    _tell(report, receipt, started)
-
-
-def get(transfer: Transfer, report: Report) -> None:
-    """Download to standard output or a file. Raises Gof3rError unless all of it is there and verified."""
-    started = time.monotonic()
-    keys = credentials.resolve(os.environ, transfer.profile, transfer.sign)
-    ledger = Ledger(memory=stride(transfer.part_size) * max(transfer.concurrency, 2), size=transfer.part_size)
-    slab = _slab(ledger)
-    parts = Incoming(ledger)
-    download = Download(
-        transfer.target,
-        parts,
-        part_size=transfer.part_size,
-        digests=transfer.checksums,
-        sidecar=transfer.sidecar,
-        unproven=transfer.unproven,
-    )
-    with Destination(transfer.path) as destination:
-        receipt = _run(transfer, keys, report, download, parts, slab, sink=destination.fd)
+def get(order: orders.Get, path: str, report: Report) -> None:
+    """Download to standard output or the file ``path``. Raises Gof3rError unless all of it is there and
+    verified."""
+    with Destination(path) as destination:
+        result = _carry_out(order, Ends(sink=destination.fd), report)
         destination.commit()
-    _tell(report, receipt, started)
+    _tell(report, result)
 
 
-def _tell(report: Report, receipt: Receipt, started: float) -> None:
-    report.debug(f"ETag {receipt.etag}, version {receipt.version_id or 'none'}")
-    report.done(receipt.size, time.monotonic() - started, receipt.proofs)
+def verify(order: orders.Verify, report: Report) -> None:
+    """Read an object and hold it against everything that is stored about it."""
+    sink = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+    _tell(report, _carry_out(order, Ends(sink=sink), report))
 
 
-def _run(
-    transfer: Transfer,
-    keys: Credentials | None,
-    report: Report,
-    story: Upload | Download,
-    feed: Feed,
-    slab: Slab,
-    source: Source | None = None,
-    sink: int | None = None,
-) -> Receipt:
-    for name in transfer.checksums:
-        checksums.new(name)  # now: what the parent has imported, its children share
-    workers = transfer.workers or _workers(transfer.concurrency, len(os.sched_getaffinity(0)))
-    dispatch = Dispatch(
-        name=story.name,
-        credentials=keys,
-        workers=workers,
-        concurrency=transfer.concurrency,
-        attempts=transfer.retries,
-        random=random.random,
-    )
-    settings = Settings(transfer.target.region, _ca_bundle(transfer))
-    flow = Flow(story.name, story.story(), feed, dispatch)
-    try:
-        return Ring(flow, slab, settings, workers=workers, source=source, sink=sink, listener=report).run()
-    except OSError as error:
-        text = f"{story.name}: the system refuses a process or a pipe: {error.strerror}"
-        raise Gof3rError(f"{text}; use fewer --workers, or raise ulimit -n and -u") from None
+def copy(order: orders.Copy, report: Report) -> None:
+    """One object to another place. Raises Gof3rError unless the copy is complete and verified."""
+    _tell(report, _carry_out(order, Ends(), report))
 
 
-def _workers(concurrency: int, cores: int) -> int:
-    """How many processes to share ``concurrency`` connections out to.
-
-    Each costs memory, up to 12 MB over TLS. Half of the cores are left to the parent, the collector and the
-    hashing.
-    """
-    return max(1, min(cores // 2, -(-concurrency // CONNECTIONS_A_WORKER), MAX_WORKERS))
+def _carry_out(order: orders.Order, ends: Ends, report: Report) -> orders.Result:
+    return carry_out(order, report, os.environ, ends)
 
 
-def _ca_bundle(transfer: Transfer) -> str:
-    """The certificates to trust. libcurl in pycurl's wheel has none of its own that every system has."""
-    if transfer.ca_bundle or transfer.target.endpoint.scheme == "http":
-        return transfer.ca_bundle
-    import certifi  # late: plain HTTP needs none
-
-    return certifi.where()
-
-
-def _slab(ledger: Ledger) -> Slab:
-    try:
-        return Slab(ledger.memory)
-    except (OSError, OverflowError, ValueError, MemoryError) as error:
-        remedy = "raise ulimit -f" if getattr(error, "errno", 0) == errno.EFBIG else "use a smaller -c or -s"
-        raise Gof3rError(f"no memory for slots, {ledger.memory} bytes: {error}; {remedy}") from None
+def _tell(report: Report, result: orders.Result) -> None:
+    assert isinstance(result.value, Receipt)
+    report.done(result.value, result.retries, time.monotonic())
 
 
 def _open_source(path: str) -> int:
@@ -164,23 +72,3 @@ def _open_source(path: str) -> int:
         return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError as error:
         raise Gof3rError(f"cannot read {path}: {error.strerror}") from None
-
-
-def _size_of(fd: int) -> int | None:
-    """Bytes left to read, where ``fd`` is a regular file."""
-    try:
-        status = os.fstat(fd)
-        return status.st_size - os.lseek(fd, 0, os.SEEK_CUR) if stat.S_ISREG(status.st_mode) else None
-    except OSError as error:
-        raise Gof3rError(f"cannot read standard input: {error.strerror}") from None
-
-
-def _check_sidecar_key(transfer: Transfer) -> None:
-    if transfer.sidecar:
-        sidecar = sidecar_target(transfer.target)
-        try:
-            check_names(sidecar.bucket, sidecar.key)
-        except UsageError:
-            raise UsageError(
-                "the key is too long for its md5 sidecar, whose key is 8 bytes longer; use --no-md5"
-            ) from None

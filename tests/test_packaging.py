@@ -27,6 +27,7 @@ def test_a_wheel_holds_every_module_once_the_command_the_license_and_nothing_els
         names = archive.namelist()
     ours = [path.relative_to(ROOT) for path in (ROOT / "gof3r").glob("*.py")]
     ours += [Path("gof3r", path.relative_to(ROOT)) for path in (ROOT / "engine").rglob("*.py")]
+    ours.append(Path("gof3r/py.typed"))
     packed = [name for name in names if ".dist-info/" not in name]
     metadata = [name.partition(".dist-info/")[2] for name in names]
     assert sorted(packed) == sorted(str(path) for path in ours)

@@ -13,14 +13,17 @@ Knows nothing of slots' states, of the order of parts, or of what a request mean
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ..errors import TransferError, advice, describe
-from ..values import Credentials, Direction, Failure, Job, Part, Request, Slot, Verdict
-from .events import Action, Note, Send
+from ..s3.request import relocated
+from ..values import Digests, Direction, Failure, Job, Part, Request, Slot, Verdict
+from .events import Note, NotRenewed, Progress, Send
 from .retry import Budget, GiveUp, decide, is_throttling
-from .throttle import Window
+from .signers import Signers
+from .throttle import Pace, Window
 
 CONTROL = 0
 """The seat of the control worker. Its replacements count as losses like any other, but keep the seat."""
@@ -46,6 +49,8 @@ class Work:
     etag: str = ""
     object_size: int = 0
     patient: bool = False
+    known: Digests = field(default_factory=dict)
+    """Digests of the bytes to send, where they have been computed already."""
     expires: float | None = None
     """Monotonic second after which no further attempt is made; None for the ordinary limits."""
 
@@ -53,6 +58,8 @@ class Work:
     failed_checks: int = 0
     due: float = 0.0
     fresh: bool = False
+    failure: Failure | None = None
+    """The last attempt's."""
     doubtful: bool = False
     """An attempt failed after the server may have acted on it."""
 
@@ -84,14 +91,19 @@ class Dispatch:
         self,
         *,
         name: str,
-        credentials: Credentials | None,
+        signers: Signers,
         workers: int,
         concurrency: int,
         attempts: int,
         random: Callable[[], float],
+        rate: int = 0,
     ) -> None:
         self._name = name
-        self._credentials = credentials
+        self._signers = signers
+        self._rate = rate
+        self._pace = Pace(rate)
+        self._regions: dict[tuple[str, str], str] = {}
+        """Of each bucket at each host: the region in which the server says that it is."""
         self._attempts = attempts
         self._random = random
         self._skew = 0.0
@@ -104,6 +116,8 @@ class Dispatch:
         self._next_seat = workers + 1
         self._losses = 0
         self._jobs = 0
+        self.retries: Counter[str] = Counter()
+        """How often each error code has led to another attempt."""
 
     def __repr__(self) -> str:
         return f"Dispatch(waiting={[w.what for w in self._waiting]}, on_wire={sorted(self._on_wire)})"
@@ -111,6 +125,14 @@ class Dispatch:
     @property
     def parts_on_wire(self) -> int:
         return sum(self._loads.values())
+
+    @property
+    def bytes_on_wire(self) -> bool:
+        """Some part's bytes are on their way through here: not those that a server copies by itself."""
+        return any(work.slot is not None for work, _ in self._on_wire.values())
+
+    def progress(self, done: int, total: int | None) -> Progress:
+        return Progress(done, total, self.parts_on_wire, self.retries.total())
 
     def submit(self, work: Work) -> None:
         self._waiting.append(work)
@@ -123,22 +145,28 @@ class Dispatch:
 
     # --- what to send now ------------------------------------------------------------------
 
-    def assign(self, now: float) -> list[Action]:
+    def assign(self, now: float) -> list[Send]:
         """Jobs that are due and have a place: control requests at once, parts within the window, the part
         with the lowest number first, to the worker with the fewest."""
-        actions: list[Action] = []
+        actions: list[Send] = []
         due = sorted((w for w in self._waiting if w.due <= now), key=lambda w: w.part.number if w.part else 0)
         for work in due:
-            seat = self._seat_for(work)
+            seat = self._seat_for(work, now)
             if seat is None:
                 continue
+            if work.slot is not None and work.part is not None:
+                self._pace = self._pace.spend(work.part.length, now)
             self._waiting.remove(work)
             actions.append(Send(seat, self._job(work, seat)))
         return actions
 
-    def _seat_for(self, work: Work) -> int | None:
+    def _seat_for(self, work: Work, now: float) -> int | None:
+        if self._signers.blocked(work.request.role):
+            return None
         if work.control:
             return CONTROL
+        if work.slot is not None and self._pace.ready > now:
+            return None
         if self.parts_on_wire >= self._window.limit or not self._loads:
             return None
         seat = min(self._loads, key=lambda s: (self._loads[s], s))
@@ -147,29 +175,34 @@ class Dispatch:
     def _job(self, work: Work, seat: int) -> Job:
         work.attempt += 1
         self._jobs += 1
+        region = self._regions.get(_bucket_of(work))
         self._on_wire[self._jobs] = work, seat
         if not work.control:
             self._loads[seat] += 1
         return Job(
             id=self._jobs,
             attempt=work.attempt,
-            request=work.request,
-            credentials=self._credentials,
+            request=relocated(work.request, region) if region else work.request,
+            credentials=self._signers.credentials(work.request.role),
             skew=self._skew,
             part=work.part,
             slot=work.slot,
             direction=work.direction,
             digests=work.digests,
+            known=work.known,
             etag=work.etag,
             object_size=work.object_size,
             fresh=work.fresh,
             patient=work.patient,
+            rate=self._rate if work.slot is not None else 0,
         )
 
     def deadline(self, now: float) -> float | None:
         """The next moment at which ``assign`` or ``expire`` may have something to say."""
         moments = [w.due for w in self._waiting if w.due > now]
         moments += [w.expires for w in self._all() if w.expires is not None]
+        if self._waiting and self._pace.ready > now:
+            moments.append(self._pace.ready)
         return min(moments, default=None)
 
     def _all(self) -> list[Work]:
@@ -192,9 +225,13 @@ class Dispatch:
             self._budget = self._budget.earn(now)
             self._window = self._window.succeeded(now)
             return Done(work, verdict)
-        return self._failed(work, verdict.failure, now, verdict.at)
+        return self._failed(work, verdict.failure, now, verdict)
 
-    def _failed(self, work: Work, failure: Failure, now: float, at: float = 0.0) -> Failed | Note:
+    def _failed(
+        self, work: Work, failure: Failure, now: float, verdict: Verdict | None = None
+    ) -> Failed | Note:
+        bucket, role = _bucket_of(work), work.request.role
+        job = verdict.job if verdict else None
         # What the server refused, it has not done; an error inside a 200 is no refusal.
         refused = 300 <= failure.status <= 499 or is_throttling(failure)
         if failure.connected and not refused:
@@ -209,9 +246,14 @@ class Dispatch:
             attempts=self._attempts,
             resolved=self._resolved,
             random=self._random(),
+            region=job.request.region if job else "",
+            moved_to=self._regions.get(bucket, ""),
+            newer=self._signers.newer(role, job.credentials) if job else "none",
         )
         if isinstance(answer, GiveUp):
             return Failed(work, self._error(work, failure, answer.reason))
+        self.retries[failure.code or str(failure.status)] += 1
+        work.failure = failure
         self._budget, wait = self._budget.spend(now)
         work.due = now + wait + answer.after
         work.fresh = answer.fresh
@@ -219,8 +261,12 @@ class Dispatch:
             return Failed(work, self._error(work, failure, "out of time"))
         if answer.throttled:
             self._window = self._window.throttled(now)
-        if answer.correct_clock and failure.server_time is not None:
-            self._skew = failure.server_time - at
+        if answer.correct_clock and failure.server_time is not None and verdict is not None:
+            self._skew = failure.server_time - verdict.at
+        if answer.region:
+            self._regions[bucket] = answer.region
+        if answer.renew:
+            self._signers.refused(role, now)
         self._waiting.append(work)
         again = f"again in {work.due - now:.2f} s"
         return Note(f"{work.what}: attempt {work.attempt} failed: {describe(failure)}; {again}")
@@ -244,6 +290,19 @@ class Dispatch:
     def too_many_losses(self) -> bool:
         return self._losses > SPARES
 
+    def not_renewed(self, event: NotRenewed, now: float) -> Failed | None:
+        """There are no newer keys. Of the requests for which the server has refused the present ones, one
+        fails and speaks for all; the others go out again, should anybody still wait for them."""
+        refused = self._signers.blocked(event.role)
+        self._signers.not_renewed(event, now)
+        if not refused:
+            return None
+        for work in self._waiting:
+            if work.request.role == event.role and work.failure is not None:
+                self._waiting.remove(work)
+                return Failed(work, self._error(work, work.failure, f"no newer credentials: {event.text}"))
+        return None
+
     def expire(self, now: float) -> list[Failed]:
         """Works whose time is up, wherever they are."""
         late = [w for w in self._all() if w.expires is not None and w.expires <= now]
@@ -258,3 +317,7 @@ class Dispatch:
         hint = advice(failure)
         text = f"{self._name}: {work.what}: {describe(failure)}; {reason}" + (f"; {hint}" if hint else "")
         return TransferError(text, failure, doubtful=work.doubtful)
+
+
+def _bucket_of(work: Work) -> tuple[str, str]:
+    return work.request.authority, work.request.bucket

@@ -6,9 +6,9 @@ as they stand. Instances are values; those that cross a pipe carry slot numbers,
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from ..values import Digests, Job, Part, Slot, Verdict
+from ..values import Credentials, Digests, Job, Part, Role, Slot, Verdict
 
 # --- events from the parent's own loop ------------------------------------------------------------------
 
@@ -61,6 +61,39 @@ class CollectorLost:
     pass
 
 
+@dataclass(frozen=True, slots=True)
+class Cancelled:
+    """Whoever asked for this wants it no more, or has gone; ``text`` says which."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Of a ``Read``: ``length`` bytes from ``first`` on are wanted next; of the first one, a negative length
+    means everything, verified as a download is."""
+
+    first: int
+    length: int
+
+
+@dataclass(frozen=True, slots=True)
+class Renewed:
+    """``role`` signs with these from now on; ``lasts`` is the seconds until they expire, None for never."""
+
+    role: Role
+    credentials: Credentials
+    lasts: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class NotRenewed:
+    """There are no newer credentials for ``role``; ``text`` says why."""
+
+    role: Role
+    text: str
+
+
 # --- events from the collector ------------------------------------------------------------------
 
 
@@ -109,6 +142,10 @@ Event = (
     | Beat
     | Silent
     | CollectorLost
+    | Cancelled
+    | Asked
+    | Renewed
+    | NotRenewed
     | Verdict
     | Lost
     | Hashed
@@ -199,6 +236,33 @@ class Note:
 
 
 @dataclass(frozen=True, slots=True)
+class Progress:
+    """Once a second: how far a transfer is."""
+
+    done: int
+    """Bytes of the parts that are accepted."""
+    total: int | None
+    """Bytes of the object, when known."""
+    in_flight: int
+    """Parts on the wire."""
+    retries: int
+
+
+@dataclass(frozen=True, slots=True)
+class Show:
+    """A piece of the result, for whoever asked: an entry of a listing, an object removed."""
+
+    value: object
+
+
+@dataclass(frozen=True, slots=True)
+class Renew:
+    """Look up this role's credentials again, and say ``Renewed`` or ``NotRenewed``."""
+
+    role: Role
+
+
+@dataclass(frozen=True, slots=True)
 class Receipt:
     """A transfer that succeeded: what was moved, and how it was proven."""
 
@@ -207,14 +271,16 @@ class Receipt:
     proofs: tuple[str, ...]
     """Digest names that were checked over the whole object, strongest first; empty: nothing could be."""
     version_id: str = ""
+    digests: Digests = field(default_factory=dict)
+    """Of the whole object, those that were computed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finish:
-    """The story is over: a receipt, or the error to raise."""
+    """The story is over: what it returned, or the error to raise."""
 
-    receipt: Receipt | None
+    result: object
     error: BaseException | None = None
 
 
-Action = Fill | Send | Tell | Hush | Dismiss | Warn | Note | Finish
+Action = Fill | Send | Tell | Hush | Dismiss | Warn | Note | Show | Progress | Renew | Finish

@@ -8,44 +8,61 @@ It knows no requests; ``receive`` is told how to make one of a range.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from ..values import Part, Slot, Verdict
+from . import plan
 from .dispatch import Work
-from .events import Action, Event, Written
+from .events import Action, Asked, Event, Written
 from .slots import Ledger
 from .story import Telling, Until
 from .verify import Whole
 
 
 class Incoming:
-    """The ranges of one download."""
+    """The ranges of one download, or those that a reader asks for as it goes."""
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
-        self._parts: Iterator[Part] = iter(())
+        self._parts: deque[Iterator[Part]] = deque()
         self._next: Part | None = None
         self._make: Callable[[Part], Work] | None = None
         self._granted: dict[int, Slot] = {}
         self._accepted = 0
         self._written = 0
         self.count = 0
+        self.done = 0
+        self.total: int | None = None
+        """Bytes of all ranges, when the story has said so."""
         self.whole = Whole()
+        self.asked: deque[Asked] = deque()
+        """What the reader wants and nobody has turned into ranges yet."""
 
     @property
     def memory(self) -> int:
         """Bytes of all slots together: the most that one range can have."""
         return self._ledger.memory
 
-    def cut(self, parts: Iterable[Part], count: int, largest: int) -> None:
-        """What to fetch: ``count`` ranges in part order, none above ``largest`` bytes."""
-        self._ledger.recut(largest)
-        self._parts = iter(parts)
-        self.count = count
+    def cut(self, size: int, length: int, layout: Sequence[Part] = ()) -> None:
+        """Fetch ``size`` bytes: on ``layout``, the object's own parts, or else in ranges of ``length``."""
+        self._ledger.recut(max((part.length for part in layout), default=length))
+        self._parts = deque([iter(layout) if layout else plan.ranges(size, length)])
+        self.count = len(layout) or -(-size // length)
+        self.total = size
+
+    def extend(self, parts: Iterable[Part], count: int) -> None:
+        """Fetch ``count`` more ranges, numbered on from those before, none above the slots' size."""
+        self._parts.append(iter(parts))
+        self.count += count
+
+    def begin(self, make: Callable[[Part], Work]) -> None:
+        """Fetch ranges as ``make`` says, as they come."""
+        self._make = make
 
     def receive(self, make: Callable[[Part], Work]) -> Telling:
         """Fetch every range, as ``make`` says, until all are accepted."""
-        self._make = make
+        self.begin(make)
         yield Until(lambda: self._accepted == self.count)
 
     def drain(self) -> Telling:
@@ -53,17 +70,20 @@ class Incoming:
         yield Until(lambda: self._written == self.count)
 
     def take(self, event: Event) -> list[Action]:
-        """A part has reached the destination."""
-        if isinstance(event, Written):
-            self._ledger.move(event.slot, "written")
-            self._written += 1
+        """A part has reached the destination, or the reader wants more."""
+        match event:
+            case Written():
+                self._ledger.move(event.slot, "written")
+                self._written += 1
+            case Asked():
+                self.asked.append(event)
         return []
 
     def grant(self) -> tuple[list[Action], list[Work]]:
         """Give free slots to the next ranges, in part order."""
         works: list[Work] = []
         while self._make is not None:
-            self._next = self._next or next(self._parts, None)
+            self._next = self._next or self._following()
             slot = self._ledger.grant("receive") if self._next else None
             if self._next is None or slot is None:
                 break
@@ -73,7 +93,16 @@ class Incoming:
             self._next = None
         return [], works
 
+    def _following(self) -> Part | None:
+        while self._parts:
+            part = next(self._parts[0], None)
+            if part is not None:
+                return part
+            self._parts.popleft()
+        return None
+
     def accepted(self, part: Part, verdict: Verdict) -> None:
         self._ledger.move(self._granted.pop(part.number), "received")
         self.whole.add(part, verdict.digests)
         self._accepted += 1
+        self.done += part.length

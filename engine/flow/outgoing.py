@@ -22,6 +22,31 @@ from .story import Telling, Until
 from .verify import CRC, Whole, text
 
 
+class Sent:
+    """What the server has said of the parts that it accepted."""
+
+    def __init__(self) -> None:
+        self.opaque = False
+        """Some part's ETag is no md5."""
+        self.answer: Response | None = None
+        """The last answer that accepted a part."""
+        self._etags: dict[int, tuple[str, str]] = {}
+
+    def __len__(self) -> int:
+        return len(self._etags)
+
+    def add(self, part: Part, answer: Response, etag: str, crc: str) -> None:
+        """``part`` is accepted, as ``etag``; ``crc`` is its CRC64NVME in base64, "" for none."""
+        self.answer = answer
+        self._etags[part.number] = etag, crc
+        self.opaque = self.opaque or not replies.etag_is_md5({**answer.headers, "etag": etag})
+
+    @property
+    def parts(self) -> list[tuple[int, str, str]]:
+        """Number, ETag and base64 CRC64NVME of each part, as Complete lists them."""
+        return [(number, *self._etags[number]) for number in sorted(self._etags)]
+
+
 class Outgoing:
     """The parts of one upload. ``announce``: every part is announced to the collector, which hashes the
     stream. ``warnings``: sizes in bytes, ascending, and what to say when the stream has grown to them."""
@@ -38,18 +63,16 @@ class Outgoing:
         self._unsent: list[int] = []
         self._make: Callable[[Part], Work] | None = None
         # What is known so far, for the story.
+        self.done = 0
+        self.total: int | None = None
+        """Bytes of the whole source, where that is known beforehand: a file."""
         self.size = 0
         self.count = 0
         self.ended = False
         self.stream_crc = b""
         """CRC64NVME of what was read, when the parent runs it."""
         self.whole = Whole()
-        self.etags: dict[int, tuple[str, str]] = {}
-        """ETag and base64 CRC64NVME of the accepted parts, by number."""
-        self.opaque = False
-        """Some part's ETag is no md5."""
-        self.answer: Response | None = None
-        """The last answer that accepted a part."""
+        self.sent = Sent()
 
     def take(self, event: Event) -> list[Action]:
         """Bytes have arrived in a slot, or a slot's bytes are in the stream's digest."""
@@ -119,13 +142,18 @@ class Outgoing:
         """Send every part there is and will be, as ``make`` says, until all are accepted."""
         self._make = make
         self._unsent = list(self._held)
-        yield Until(lambda: self.ended and len(self.etags) == self.count)
+        yield Until(lambda: self.ended and len(self.sent) == self.count)
+
+    @property
+    def single(self) -> bool:
+        """Everything has been read and is in one part."""
+        return self.ended and self.count == 1
 
     def accepted(self, part: Part, verdict: Verdict) -> None:
         _, slot = self._held.pop(part.number)
         self._ledger.move(slot, "sent")
-        assert verdict.response is not None  # nothing is accepted without an answer
-        self.answer = verdict.response
-        self.etags[part.number] = replies.etag(verdict.response), text(verdict.digests.get(CRC, b""))
-        self.opaque = self.opaque or not replies.etag_is_md5(verdict.response.headers)
+        answer = verdict.response
+        assert answer is not None  # nothing is accepted without one
+        self.sent.add(part, answer, replies.etag(answer), text(verdict.digests.get(CRC, b"")))
         self.whole.add(part, verdict.digests)
+        self.done += part.length

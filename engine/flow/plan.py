@@ -93,11 +93,11 @@ def upload_plan(part_size: int, slots: int, size: int | None) -> tuple[UploadPla
     if size > part_size * MAX_PARTS:
         part_size = _mib_up(-(-size // MAX_PARTS))
         if part_size > memory:
-            enough = _mib_up(-(-part_size // slots))
+            slot = memory // slots  # what the memory is counted in: it is a multiple of this
+            enough = _mib_up(-(-part_size // slot) * slot)
             raise UsageError(
                 f"{human(size)} in {MAX_PARTS:,} parts needs slots of {human(part_size)}, and all memory for "
-                f"slots is {human(memory)}: needs --partsize {enough // MiB}MiB or larger "
-                f"({human(enough * slots)} of memory)"
+                f"slots is {human(memory)}: needs --memory {enough // MiB}MiB or more"
             )
     parts = -(-size // part_size)
     uniform = max(1, -(-parts // GROWTH_AFTER)) * GROWTH_AFTER

@@ -18,6 +18,7 @@ workers may be lost, and how long nothing may move, is decided in the transfer.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from ..values import Failure
 
@@ -55,6 +56,12 @@ RETRIED_CODES = frozenset(
         "RequestTimeout",  # 400: the connection was idle for too long while S3 wanted the body
     }
 )
+
+EXPIRED_CODES = frozenset({"ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired"})
+"""Of credentials that were good once: S3's word, STS's, and that of S3's error list for the same."""
+
+Newer = Literal["none", "here", "to come"]
+"""Credentials newer than the ones that a request was signed with: whether there are any."""
 
 CLOCK_CODE = "RequestTimeTooSkewed"
 """403: our clock is more than 15 minutes off. The answer's Date tells by how much."""
@@ -105,6 +112,10 @@ class Retry:
     """The server asks for fewer requests: also lower the concurrency."""
     correct_clock: bool = False
     """First take the skew from the failure's ``server_time``."""
+    region: str = ""
+    """First turn to this region, for all requests to the bucket."""
+    renew: bool = False
+    """First look for newer credentials, for all requests of the role."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,14 +137,26 @@ def decide(
     attempts: int,
     resolved: bool,
     random: float,
+    region: str = "",
+    moved_to: str = "",
+    newer: Newer = "none",
 ) -> Retry | GiveUp:
     """What to do after ``failure`` of attempt number ``attempt`` (from 1) out of ``attempts``.
 
     ``failed_checks`` counts this part's failures of kind ``check``, this one included. ``resolved``: the
-    endpoint's name has resolved at least once. ``random`` is uniform in [0, 1).
+    endpoint's name has resolved at least once. ``random`` is uniform in [0, 1). ``region`` is the one that
+    the attempt was signed for, ``moved_to`` the one that the server has named for this bucket before.
+    ``newer``: the credentials that there are now, beside those of the attempt.
     """
     if failure.kind == "lost":
         return Retry(0.0)  # neither the server's nor the network's doing: nothing to wait for
+    if failure.region not in ("", region):
+        if not moved_to:
+            return Retry(0.0, region=failure.region)
+        if region != moved_to:
+            return Retry(0.0)  # sent before the region was known
+    if failure.code in EXPIRED_CODES and newer != "none" and attempt < max(attempts, 2):
+        return Retry(0.0, renew=newer == "to come")
     retry = _kind_of_retry(failure, random, attempt)
     if retry is None:
         return FATAL

@@ -13,11 +13,32 @@ from dataclasses import replace
 from ..errors import TransferError
 from ..s3 import replies
 from ..values import Target
+from .condition import UNSEEN
 from .story import Instruction, head_of
 from .verify import CRC, text
 
-UNSEEN = (400, 403)
-"""Statuses of a look that is not for us: no leave to read, or an object under a customer's key (SSE-C)."""
+
+def untrusted(name: str, what: str) -> TransferError:
+    return TransferError(f"{name}: the object is not to be trusted: {what}; put it again")
+
+
+def seen(
+    name: str, target: Target, size: int, completed: replies.Completed
+) -> Generator[Instruction, object, replies.Completed]:
+    """``completed`` with the CRC64NVME that a look shows, where the answer had none. Raises TransferError
+    when something else is there."""
+    try:
+        head = yield from head_of(name, replace(target, version_id=completed.version_id))
+    except TransferError as error:
+        if error.failure is None or error.failure.status not in UNSEEN:
+            raise
+        return completed
+    if head.size != size:
+        raise untrusted(name, f"there are {head.size} bytes, expected {size}")
+    if head.etag != completed.etag:
+        said = f"ETag {head.etag} is there, expected {completed.etag} (overwritten by another put?)"
+        raise untrusted(name, said)
+    return replace(completed, crc64nvme=completed.crc64nvme or text(head.checksums.get(CRC, b"")))
 
 
 def stored_proofs(
@@ -33,31 +54,28 @@ def stored_proofs(
     """Which of ``digests`` are proven of the whole object. ``crc`` is its CRC64NVME (b"": none),
     ``expected_etag`` the ETag that it must have ("" when the store's ETags are no md5s, or it was checked as
     the part's). Raises TransferError when anything disproves the object, or nothing proves it."""
-
-    def wrong(what: str) -> TransferError:
-        return TransferError(f"{name}: the object is not to be trusted: {what}; put it again")
-
     if expected_etag and completed.etag != expected_etag:
-        raise wrong(f"ETag {completed.etag}, expected {expected_etag}")
-    stored_crc = completed.crc64nvme
-    try:
-        head = yield from head_of(name, replace(target, version_id=completed.version_id))
-    except TransferError as error:
-        if error.failure is None or error.failure.status not in UNSEEN:
-            raise
-    else:
-        if head.size != size:
-            raise wrong(f"there are {head.size} bytes, expected {size}")
-        if head.etag != completed.etag:
-            raise wrong(f"ETag {head.etag} is there, expected {completed.etag} (overwritten by another put?)")
-        stored_crc = stored_crc or text(head.checksums.get(CRC, b""))
+        raise untrusted(name, f"ETag {completed.etag}, expected {expected_etag}")
+    completed = yield from seen(name, target, size, completed)
     proofs = []
     if "md5" in digests:
         proofs.append("md5")  # by the ETags; where they are opaque, by the server's check of Content-MD5
-    if crc and stored_crc:
-        if stored_crc != text(crc):
-            raise wrong(f"CRC64NVME {stored_crc}, expected {text(crc)}")
+    if crc and completed.crc64nvme:
+        if completed.crc64nvme != text(crc):
+            raise untrusted(name, f"CRC64NVME {completed.crc64nvme}, expected {text(crc)}")
         proofs.append(CRC)
     if not proofs:
-        raise wrong("the store keeps no CRC64NVME to prove it by: use --checksum md5,crc64nvme")
+        raise untrusted(name, "the store keeps no CRC64NVME to prove it by: use --checksum md5,crc64nvme")
     return tuple(proofs)
+
+
+def found(
+    name: str, target: Target, *, size: int, etag: str, crc: bytes
+) -> Generator[Instruction, object, replies.Completed | None]:
+    """After a lost reply: the object, when it is there with ``etag`` or ``crc`` ("", b"": not known); None
+    when another one is there. Raises TransferError when it cannot be seen."""
+    head = yield from head_of(name, target)
+    same_crc = bool(crc) and head.checksums.get(CRC) == crc
+    if head.size != size or not (same_crc or (etag and head.etag == etag)):
+        return None
+    return replies.Completed(head.etag, text(crc) if same_crc else "", head.version_id)

@@ -20,7 +20,7 @@ from typing import Any
 from ..errors import TransferError
 from ..s3 import operations, replies
 from ..values import Digests, Request, Response, Target
-from .events import Dismiss, Receipt, Tell, Warn
+from .events import Dismiss, Show, Tell, Warn
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +75,11 @@ class Pause:
     seconds: float
 
 
-Instruction = Ask | AskOn | Until | StreamDigests | Quiet | Pause | Tell | Warn | Dismiss
-"""The last three are actions that need no answer: they are passed on as they stand, and sent back is None."""
+Instruction = Ask | AskOn | Until | StreamDigests | Quiet | Pause | Tell | Warn | Show | Dismiss
+"""The last four are actions that need no answer: they are passed on as they stand, and sent back is None."""
 Telling = Generator[Instruction, Any, Any]
-Story = Generator[Instruction, Any, Receipt]
+Story = Generator[Instruction, Any, object]
+"""What it returns is the result: a Receipt of a transfer, whatever was asked for of the rest."""
 
 
 def ask(

@@ -1,4 +1,4 @@
-"""How many part requests may be on the wire when the server asks for fewer.
+"""How many part requests may be on the wire when the server asks for fewer, and how fast under a limit.
 
 Theory: additive increase, multiplicative decrease (AIMD), as TCP does it (Chiu and Jain, 1989). Halving when
 throttled and adding one at a time when not lets transfers that share a server, and know nothing of each
@@ -43,3 +43,20 @@ class Window:
         if self.limit >= self.ceiling or now - max(self.halved, self.raised) < PACE:
             return self
         return replace(self, limit=self.limit + 1, raised=now)
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """``rate`` bytes a second (0: any), by spacing out the parts.
+
+    A part is begun when the one before it is paid for. As each connection is held to ``rate`` as well, parts
+    hardly overlap, and what passes in a second is never far above it.
+    """
+
+    rate: int
+    ready: float = -inf
+    """When the next part may begin."""
+
+    def spend(self, size: int, now: float) -> Pace:
+        """A part of ``size`` bytes begins."""
+        return replace(self, ready=max(self.ready, now) + size / self.rate) if self.rate else self

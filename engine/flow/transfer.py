@@ -21,6 +21,7 @@ from .dispatch import Dispatch, Done, Failed, Work
 from .events import (
     Action,
     Beat,
+    Cancelled,
     CollectorLost,
     Digested,
     Dismiss,
@@ -29,7 +30,11 @@ from .events import (
     Hush,
     Lost,
     Note,
+    NotRenewed,
     Refused,
+    Renew,
+    Renewed,
+    Show,
     Signalled,
     Silent,
     SinkFailed,
@@ -38,6 +43,7 @@ from .events import (
     Total,
     Warn,
 )
+from .signers import Signers
 from .story import (
     Answer,
     Ask,
@@ -70,15 +76,39 @@ class Feed(Protocol):
 
     def accepted(self, part: Part, verdict: Verdict) -> None: ...
 
+    @property
+    def done(self) -> int:
+        """Bytes of the parts that are where they should be."""
+
+    @property
+    def total(self) -> int | None:
+        """Bytes that will be there in the end, as far as that is known."""
+
+
+class NoParts:
+    """The feed of a story that moves no parts."""
+
+    done, total = 0, None
+
+    def take(self, event: Event) -> list[Action]:
+        return []
+
+    def grant(self) -> tuple[list[Action], list[Work]]:
+        return [], []
+
+    def accepted(self, part: Part, verdict: Verdict) -> None:
+        raise AssertionError(f"part {part.number} of a story without parts")
+
 
 class Transfer:
     """One transfer from its first event to ``Finish``. ``now`` is always the shell's monotonic second."""
 
-    def __init__(self, name: str, story: Story, feed: Feed, dispatch: Dispatch) -> None:
+    def __init__(self, name: str, story: Story, feed: Feed, dispatch: Dispatch, signers: Signers) -> None:
         self._name = name
         self._story = story
         self._feed = feed
         self._dispatch = dispatch
+        self._signers = signers
         self._actions: list[Action] = []
         # What the story waits for, and what has come of it.
         self._waits: Instruction | None = None
@@ -103,6 +133,7 @@ class Transfer:
     def start(self, now: float) -> list[Action]:
         """The first actions."""
         self._moved_at = now
+        self._signers.begin(now)
         self._next(None, now)
         return self._after(now)
 
@@ -126,8 +157,8 @@ class Transfer:
 
     def deadline(self, now: float) -> float | None:
         """When ``handle(None)`` has something to do at the latest."""
-        moments = [m for m in (self._dispatch.deadline(now), self._resume_at) if m is not None]
-        return min(moments, default=None)
+        moments = (self._dispatch.deadline(now), self._resume_at, self._signers.deadline())
+        return min((moment for moment in moments if moment is not None), default=None)
 
     # --- events ------------------------------------------------------------------
 
@@ -149,8 +180,10 @@ class Transfer:
                 self._break(self._error("the collector process was lost; run again"), now)
             case SourceFailed():
                 self._break(self._error(f"reading the source failed: {event.text}"), now)
-            case Refused():
+            case Refused() | Cancelled():
                 self._break(self._error(event.text), now)
+            case Renewed() | NotRenewed():
+                self._looked_up(event, now)
             case SinkFailed():
                 gone = event.errno == EPIPE
                 error = self._error(f"writing the destination failed: {event.text}")
@@ -194,10 +227,22 @@ class Transfer:
             else:
                 self._actions.append(result)
 
+    def _looked_up(self, event: Renewed | NotRenewed, now: float) -> None:
+        if isinstance(event, Renewed) and self._signers.renewed(event, now):
+            self._actions.append(Note(f"credentials of {event.role} renewed"))
+            return
+        if isinstance(event, Renewed):
+            event = NotRenewed(event.role, "the same keys were found again")
+        self._actions.append(Note(f"credentials of {event.role} not renewed: {event.text}"))
+        failed = self._dispatch.not_renewed(event, now)
+        if failed is not None:
+            self._failed(failed, now)
+
     def _beat(self, moved: int, now: float) -> None:
         slept = self._beat_at is not None and now - self._beat_at > GAP
         self._beat_at = now
-        if moved != self._moved or slept or not self._dispatch.parts_on_wire:
+        self._actions.append(self._dispatch.progress(self._feed.done, self._feed.total))
+        if moved != self._moved or slept or not self._dispatch.bytes_on_wire:
             self._moved, self._moved_at = moved, now
         elif now - self._moved_at > STILL:
             minutes = int(STILL // 60)
@@ -250,7 +295,7 @@ class Transfer:
                 assert self._left is not None
                 self._asked = self._left
                 self._asked.expires = now + within
-            case Tell() | Warn() | Dismiss():
+            case Tell() | Warn() | Show() | Dismiss():
                 self._actions.append(instruction)
             case StreamDigests(parts):
                 self._actions.append(Tell(Total(parts)))
@@ -298,6 +343,16 @@ class Transfer:
             for work in works:
                 self._dispatch.submit(work)
         if not self._finished:
-            self._actions += self._dispatch.assign(now)
+            self._actions += [Renew(role) for role in self._signers.due(now)]
+            self._actions += self._assign(now)
         actions, self._actions = self._actions, []
+        return actions
+
+    def _assign(self, now: float) -> list[Action]:
+        actions: list[Action] = []
+        for send in self._dispatch.assign(now):
+            job = send.job
+            what = f"part {job.part.number}" if job.part else job.request.operation
+            to = f"{job.request.method} {job.request.url}"
+            actions += [Note(f"{what}: attempt {job.attempt} by process {send.worker}: {to}"), send]
         return actions

@@ -88,25 +88,27 @@ class Whole:
     def __init__(self) -> None:
         self._turns: Reorder[tuple[Part, Digests]] = Reorder()
         self._crcs: dict[str, bytes] = {}
-        self._md5s = checksums.new("md5")
+        self._composites: dict[str, checksums.Digest] = {}
         self._count = 0
 
     def add(self, part: Part, digests: Digests) -> None:
         """``part`` is accepted, with these digests of its bytes; each part once, in any order."""
         for next_part, its in self._turns.put(part.number, (part, digests)):
             self._count += 1
-            if "md5" in its:
-                self._md5s.update(memoryview(its["md5"]))
-            for name in CRCS:
-                if name in its:
-                    before = self._crcs.get(name) or checksums.compute((name,), memoryview(b""))[name]
-                    self._crcs[name] = checksums.combine(name, before, its[name], next_part.length)
+            for name, digest in its.items():
+                self._composites.setdefault(name, checksums.new(name)).update(memoryview(digest))
+                if name in CRCS:
+                    self._crcs[name] = checksums.combine(name, self.crc(name), digest, next_part.length)
 
     def crc(self, name: str) -> bytes:
         """The CRC ``name`` of all bytes; every part must have had it."""
         return self._crcs.get(name) or checksums.compute((name,), memoryview(b""))[name]
 
+    def composite(self, name: str) -> bytes:
+        """The digest ``name`` of the parts' own; every part must have had it."""
+        return self._composites.setdefault(name, checksums.new(name)).digest()
+
     @property
     def composite_etag(self) -> str:
         """The ETag of a multipart object made of these parts; every part must have had its md5."""
-        return f"{self._md5s.digest().hex()}-{self._count}"
+        return f"{self.composite('md5').hex()}-{self._count}"

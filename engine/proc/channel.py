@@ -13,6 +13,7 @@ from __future__ import annotations
 import fcntl
 import os
 import pickle
+import select
 import struct
 from typing import Any
 
@@ -93,6 +94,24 @@ class Receiver:
             start = end
         del self._buffer[:start]
         return messages
+
+    def receive_first(self) -> Any:
+        """The next message alone, waited for, while nothing has been received yet; None at the end. What
+        follows it stays in the pipe, where it can be polled for."""
+        header = self._wait_for(_LENGTH.size)
+        body = self._wait_for(_LENGTH.unpack(header)[0]) if len(header) == _LENGTH.size else b""
+        return None if self.ended else pickle.loads(body)
+
+    def _wait_for(self, size: int) -> bytes:
+        data = b""
+        ready = select.poll()  # not select: a caller with many open files hands down a high number
+        ready.register(self.fd, select.POLLIN)
+        while len(data) < size and not self.ended:
+            ready.poll()
+            piece = os.read(self.fd, size - len(data))
+            self.ended = not piece
+            data += piece
+        return data
 
     def close(self) -> None:
         os.close(self.fd)

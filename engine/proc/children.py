@@ -13,7 +13,6 @@ import gc
 import os
 import signal
 import sys
-import traceback
 from collections.abc import Callable, Iterable
 
 from .signals import ignore_in_child
@@ -48,6 +47,8 @@ def fork(main: Callable[[], None], keep: Iterable[int]) -> int:
         sys.stderr.write("gof3r warning: a process of the transfer got no more memory (ulimit -v?)\n")
         sys.stderr.flush()
     except BaseException:
+        import traceback  # late: hardly ever
+
         traceback.print_exc()
         sys.stderr.flush()
     finally:

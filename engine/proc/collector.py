@@ -99,7 +99,7 @@ class Writer:
 
 class Collector:
     """One process's loop; ``run`` returns when the parent closes its pipe. ``sink``: where a download goes;
-    None for an upload."""
+    None for an upload or a copy, whose received parts it hashes."""
 
     def __init__(
         self,
@@ -187,7 +187,7 @@ class Collector:
             for piece in self._turns.put(job.part.number, (job.part, job.slot)):
                 if self._digests:
                     self._to_hash.append(piece)
-                else:
+                elif self._writer is not None:
                     self._write(piece)
 
     def _hash_a_step(self) -> None:

@@ -25,7 +25,7 @@ import pycurl
 
 from ..errors import one_line
 from ..s3.replies import MAX_XML
-from ..values import Digests, Failure, Header, Job, Response
+from ..values import Digests, Failure, Header, Job, Request, Response
 
 CONNECT_TIMEOUT = 3
 """Seconds for DNS, TCP and TLS together: better tried again than waited for."""
@@ -246,9 +246,12 @@ class Wire:
         else:
             curl.setopt(pycurl.LOW_SPEED_LIMIT, LOW_SPEED[0])
             curl.setopt(pycurl.LOW_SPEED_TIME, LOW_SPEED[1])
+        if job.rate:
+            curl.setopt(pycurl.MAX_SEND_SPEED_LARGE, job.rate)
+            curl.setopt(pycurl.MAX_RECV_SPEED_LARGE, job.rate)
         if self._ca_bundle:
             curl.setopt(pycurl.CAINFO, self._ca_bundle)
-        if job.fresh:
+        if job.fresh or _counts(request):
             curl.setopt(pycurl.FRESH_CONNECT, 1)
         if request.method == "HEAD":
             curl.setopt(pycurl.NOBODY, 1)
@@ -263,3 +266,10 @@ class Wire:
         names = {name.lower() for name, _ in headers}
         lines += [f"{name}:" for name in ("Expect", "Accept", "Content-Type") if name.lower() not in names]
         curl.setopt(pycurl.HTTPHEADER, [line.encode("utf-8", "surrogateescape") for line in lines])
+
+
+def _counts(request: Request) -> bool:
+    """Whether it matters how often the server acts on ``request``: it makes an upload, or has a condition
+    that it fulfils itself. On a kept connection that dies without an answer libcurl repeats a request by
+    itself, and nobody would know that the first may have been carried out."""
+    return request.method == "POST" or any(name.lower().startswith("if-") for name, _ in request.headers)

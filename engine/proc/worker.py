@@ -36,7 +36,6 @@ THREADS = min(4, len(os.sched_getaffinity(0)))
 class Settings:
     """What all workers of a transfer need to know."""
 
-    region: str
     ca_bundle: str
 
 
@@ -114,7 +113,9 @@ class Worker:
             self._slab.moved[self._seat] = self._moved + sum(x.moved for x in self._wire.exchanges)
 
     def _take(self, job: Job) -> None:
-        if job.direction == "send":
+        if job.known:
+            self._start(job, job.known)
+        elif job.direction == "send":
             assert job.part is not None and job.slot is not None
             data = self._slab.bytes_of(job.slot, job.part.length)
             self._digester.compute(job, job.digests, data)
@@ -137,7 +138,7 @@ class Worker:
         headers = job.request.headers + checksums.digest_headers(digests)
         if job.credentials is not None:
             request = job.request.with_headers(headers)
-            headers = sigv4.sign(request, job.credentials, self._settings.region, time.time() + job.skew)
+            headers = sigv4.sign(request, job.credentials, time.time() + job.skew)
         self._wire.start(exchange, headers)
 
     def _map(self, slot: Slot) -> mmap:

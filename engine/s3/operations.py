@@ -14,7 +14,7 @@ from dataclasses import replace
 
 from ..values import Header, Request, Target
 from .checksums import compute, digest_headers
-from .request import request_for
+from .request import SSE_C, encode, request_for
 
 _NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
 
@@ -63,9 +63,41 @@ def abort_multipart_upload(target: Target, upload_id: str) -> Request:
     return request_for(target, "abort_multipart_upload", "DELETE", [("uploadId", upload_id)])
 
 
-def list_parts(target: Target, upload_id: str, max_parts: int = 1) -> Request:
+def list_parts(target: Target, upload_id: str, max_parts: int = 1, marker: int = 0) -> Request:
+    """Up to ``max_parts`` (at most 1000) with numbers above ``marker``. One is enough to learn whether the
+    upload is there at all."""
     query = [("max-parts", str(max_parts)), ("uploadId", upload_id)]
+    if marker:
+        query.append(("part-number-marker", str(marker)))
     return request_for(target, "list_parts", "GET", query)
+
+
+def list_multipart_uploads(target: Target, key_marker: str = "", id_marker: str = "") -> Request:
+    """The bucket's uploads under way whose keys begin with the target's, up to 1000 after the markers.
+
+    Keys are not asked for percent-encoded: SeaweedFS 4.48 says of this listing that it is, and sends it raw.
+    """
+    query = [("uploads", ""), ("max-uploads", "1000"), ("prefix", target.key)]
+    if key_marker:
+        query.append(("key-marker", key_marker))
+    if id_marker:
+        query.append(("upload-id-marker", id_marker))
+    return request_for(_bucket(target), "list_multipart_uploads", "GET", query)
+
+
+def list_objects(target: Target, token: str = "", max_keys: int = 1000) -> Request:
+    """ListObjectsV2: the bucket's objects whose keys begin with the target's, up to ``max_keys`` (at most
+    1000), from where the page with ``token`` ended. Keys are asked for percent-encoded, since XML cannot hold
+    every one."""
+    query = [
+        ("list-type", "2"),
+        ("encoding-type", "url"),
+        ("max-keys", str(max_keys)),
+        ("prefix", target.key),
+    ]
+    if token:
+        query.append(("continuation-token", token))
+    return request_for(_bucket(target), "list_objects", "GET", query)
 
 
 def put_object(target: Target, headers: Sequence[Header] = (), body: bytes = b"") -> Request:
@@ -93,6 +125,72 @@ def get_object(target: Target, first: int | None = None, last: int | None = None
     return request_for(target, "get_object", "GET", _version(target), headers)
 
 
+def delete_object(target: Target) -> Request:
+    """Without a version, in a bucket that keeps them, S3 adds a delete marker."""
+    return request_for(target, "delete_object", "DELETE", _version(target))
+
+
+def get_object_tagging(target: Target) -> Request:
+    return request_for(target, "get_object_tagging", "GET", [("tagging", ""), *_version(target)])
+
+
+def tagging_header(tags: Sequence[tuple[str, str]]) -> Header:
+    """What gives an object its tags when it is created: they are encoded as a query."""
+    return "x-amz-tagging", "&".join(f"{encode(key)}={encode(value)}" for key, value in tags)
+
+
+def copy_object(
+    target: Target,
+    source: Target,
+    etag: str,
+    headers: Sequence[Header] = (),
+    *,
+    replace_metadata: bool,
+    replace_tags: bool = False,
+    crc: bool = True,
+) -> Request:
+    """At most 5 GiB, and only while the source's ETag is ``etag``. With ``replace_metadata`` the object has
+    the content headers and the metadata among ``headers`` and no others, with ``replace_tags`` their
+    x-amz-tagging; else S3 takes the source's. ACL, storage class and encryption are never the source's.
+    ``crc`` asks for a CRC64NVME of the new object, else S3 keeps the algorithm of the source's checksum."""
+    asked = (*headers, *_copy_source(target, source, etag))
+    if replace_metadata:
+        asked += (("x-amz-metadata-directive", "REPLACE"),)
+    if replace_tags:
+        asked += (("x-amz-tagging-directive", "REPLACE"),)
+    if crc:
+        asked += (("x-amz-checksum-algorithm", "CRC64NVME"),)
+    return request_for(target, "copy_object", "PUT", (), asked)
+
+
+def upload_part_copy(
+    target: Target, upload_id: str, number: int, source: Target, first: int, last: int, etag: str
+) -> Request:
+    """Bytes ``first`` to ``last`` of ``source``, both included, as a part: 5 MiB (but for the last one) to
+    5 GiB, and only while the source's ETag is ``etag``."""
+    query = [("partNumber", str(number)), ("uploadId", upload_id)]
+    asked = (*_copy_source(target, source, etag), ("x-amz-copy-source-range", f"bytes={first}-{last}"))
+    return request_for(target, "upload_part_copy", "PUT", query, asked)
+
+
+def _copy_source(target: Target, source: Target, etag: str) -> tuple[Header, ...]:
+    """What to copy, and the source's own headers under the names they have beside the target's."""
+    path = f"/{encode(source.bucket)}/{encode(source.key, safe='/')}"
+    if source.version_id:
+        path += f"?versionId={encode(source.version_id)}"
+    named: list[Header] = [("x-amz-copy-source", path), ("x-amz-copy-source-if-match", f'"{etag}"')]
+    given = {name.lower() for name, _ in target.headers}
+    for name, value in source.headers:
+        lower = name.lower()
+        if lower.startswith(SSE_C):
+            named.append((f"x-amz-copy-source-{lower.removeprefix('x-amz-')}", value))
+        elif lower == "x-amz-expected-bucket-owner":
+            named.append(("x-amz-source-expected-bucket-owner", value))
+        elif lower not in given:  # who pays: one header speaks for both sides
+            named.append((name, value))
+    return tuple(named)
+
+
 def sidecar_target(target: Target) -> Target:
     """Where the object's md5 is kept."""
     return replace(target, key=f".md5/{target.key}.md5", version_id="")
@@ -106,6 +204,10 @@ def old_sidecar_target(target: Target) -> Target:
 def _escaped(text: str) -> str:
     """As xml.sax.saxutils.escape, which would bring urllib.request and http.client into every process."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _bucket(target: Target) -> Target:
+    return replace(target, key="", version_id="")
 
 
 def _version(target: Target) -> list[tuple[str, str]]:

@@ -13,34 +13,31 @@ from __future__ import annotations
 import re
 from base64 import b64decode
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime, timezone
+from dataclasses import dataclass, field
 from http import HTTPStatus
-from xml.etree import ElementTree
 
 from ..errors import one_line
-from ..values import Failure, Response
-
-MAX_XML = 1 << 20
-"""Bytes. S3's control replies have a few hundred; more than this is not one of them."""
+from ..values import Failure, Header, Response
+from .dates import http_date, retry_after
+from .markup import MAX_XML as MAX_XML  # the bound of what is kept of an answer, too
+from .markup import fields, parsed
 
 _DIGEST_BYTES = {"crc64nvme": 8, "crc32": 4, "crc32c": 4, "sha1": 20, "sha256": 32}
 _REDIRECTS = {301: "PermanentRedirect", 307: "TemporaryRedirect"}  # S3's codes, which HEAD cannot carry
+_PHRASES = {status.value: status.phrase for status in HTTPStatus}
+_META = "x-amz-meta-"
+_CHECKSUM = "x-amz-checksum-"
+_CONTENT = (
+    *("Content-Type", "Content-Encoding", "Content-Language", "Content-Disposition"),
+    *("Cache-Control", "Expires", "x-amz-website-redirect-location"),
+)
+"""The system metadata that a user may set, and that HEAD repeats ("Working with object metadata", S3 User
+Guide). CopyObject copies all but the last by itself."""
 _MD5 = re.compile("[0-9a-fA-F]{32}")
 _COMPOSITE = re.compile("[0-9a-fA-F]{32}-([1-9][0-9]{0,4})")  # S3 has at most 10,000 parts
+_PARTS_CHECKSUM = re.compile("(.+)-[1-9][0-9]{0,4}")
+_REGION = re.compile("[a-z0-9-]{1,40}")  # it becomes part of a host's name
 _RANGE = re.compile("bytes ([0-9]{1,19})-([0-9]{1,19})/([0-9]{1,19})")  # 19 digits: more than 64 bits hold
-
-_FORBIDDEN = re.compile(
-    "[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]|&#(?:x0*1?[0-9a-fA-F]|0*(?:[12]?[0-9]|3[01]));"
-)
-"""What XML 1.0 cannot hold, not even as a reference. S3 repeats such a key in good answers all the same."""
-
-
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-_DATE = re.compile(  # RFC 9110's IMF-fixdate, the only form that a server may send
-    rf"[A-Z][a-z]{{2}}, ([0-9]{{2}}) ({'|'.join(_MONTHS)}) ([0-9]{{4}}) "
-    r"([0-9]{2}):([0-9]{2}):([0-9]{2}) GMT"
-)
 
 
 class Unreadable(Exception):
@@ -49,7 +46,7 @@ class Unreadable(Exception):
 
 @dataclass(frozen=True)
 class Completed:
-    """What CompleteMultipartUpload made."""
+    """What CompleteMultipartUpload, CopyObject or UploadPartCopy made."""
 
     etag: str
     crc64nvme: str
@@ -73,30 +70,74 @@ class ObjectHead:
     part_length: int
     """Bytes of the part asked about; the object's size when none was."""
     version_id: str
+    headers: Mapping[str, str] = field(repr=False)
+    """Of the answer, with lower-case names."""
+
+    @property
+    def modified(self) -> float | None:
+        """Epoch seconds."""
+        return http_date(self.headers.get("last-modified", ""))
+
+    @property
+    def storage_class(self) -> str:
+        """S3 leaves the usual one out."""
+        return self.headers.get("x-amz-storage-class", "") or "STANDARD"
+
+    @property
+    def encryption(self) -> str:
+        """``AES256``, ``aws:kms``...; "" with a customer's key and where none is named."""
+        return self.headers.get("x-amz-server-side-encryption", "")
+
+    @property
+    def tag_count(self) -> int:
+        count = self.headers.get("x-amz-tagging-count", "")
+        return int(count) if re.fullmatch("[0-9]{1,5}", count) else 0
+
+    @property
+    def metadata(self) -> dict[str, str]:
+        """The user's own, by names without ``x-amz-meta-``."""
+        named = [item for item in self.headers.items() if item[0].startswith(_META)]
+        return {name.removeprefix(_META): _utf8(value) for name, value in named}
+
+    @property
+    def content_headers(self) -> tuple[Header, ...]:
+        """What the object says of its content: headers that a copy is to be created with again."""
+        present = (name for name in _CONTENT if name.lower() in self.headers)
+        return tuple((name, _utf8(self.headers[name.lower()])) for name in present)
+
+    @property
+    def composite_checksums(self) -> dict[str, str]:
+        """Base64 with ``-N``: digests of the N parts' digests, by algorithm."""
+        if self.headers.get("x-amz-checksum-type", "COMPOSITE").upper() != "COMPOSITE":
+            return {}
+        found = ((name, self.headers.get(_CHECKSUM + name, "")) for name in _DIGEST_BYTES)
+        matched = ((name, _PARTS_CHECKSUM.fullmatch(value)) for name, value in found)
+        return {name: match[0] for name, match in matched if match and _raw(name, match[1])}
 
 
 def failure(response: Response) -> Failure | None:
     """Why the server refused, or None for a good answer."""
-    root, fields = _xml(response.body)
-    good = 200 <= response.status <= 299
-    if root != "Error":
-        if good:
+    said = _fields(response.body, "Error")
+    if said is None:
+        if 200 <= response.status <= 299:
             return None
-        fields = {}
+        said = {}
     headers = response.headers
-    code = one_line(fields.get("Code", ""), 100) or _REDIRECTS.get(response.status, "")
-    message = fields.get("Message", "") or _phrase(response.status)
-    if 300 <= response.status <= 399 and (region := headers.get("x-amz-bucket-region", "")):
+    code = one_line(said.get("Code", ""), 100) or _REDIRECTS.get(response.status, "")
+    message = said.get("Message", "") or _PHRASES.get(response.status, "")
+    region = _region(response, code, said)
+    if region and 300 <= response.status <= 399:
         message += f" (the bucket is in region {region})"
-    server_time = _epoch(headers.get("date", ""))
+    server_time = http_date(headers.get("date", ""))
     return Failure(
         kind="server",
         code=code,
         message=one_line(message),
         status=response.status,
-        request_id=one_line(fields.get("RequestId", "") or headers.get("x-amz-request-id", ""), 100),
-        retry_after=_retry_after(headers.get("retry-after", ""), server_time),
+        request_id=one_line(said.get("RequestId", "") or headers.get("x-amz-request-id", ""), 100),
+        retry_after=retry_after(headers.get("retry-after", ""), server_time),
         server_time=server_time,
+        region=region,
     )
 
 
@@ -107,11 +148,16 @@ def upload_id(response: Response) -> str:
 
 def completed(response: Response) -> Completed:
     """CompleteMultipartUpload's answer. Raises Unreadable, also for an answer cut short."""
-    tag = _unquoted(_required(response, "ETag"))
+    tag = unquoted(_required(response, "ETag"))
     if not tag:
         raise Unreadable("the answer's ETag is empty")
-    crc = _xml(response.body)[1].get("ChecksumCRC64NVME", "")
+    crc = (_fields(response.body) or {}).get("ChecksumCRC64NVME", "")
     return Completed(tag, crc, response.headers.get("x-amz-version-id", ""))
+
+
+def copied(response: Response) -> Completed:
+    """CopyObject's and UploadPartCopy's answer: the same fields under another root. Raises Unreadable."""
+    return completed(response)
 
 
 def object_head(response: Response) -> ObjectHead:
@@ -142,6 +188,7 @@ def object_head(response: Response) -> ObjectHead:
         part_count=int(count),
         part_length=part_length,
         version_id=headers.get("x-amz-version-id", ""),
+        headers=headers,
     )
 
 
@@ -156,13 +203,13 @@ def content_range(response: Response) -> tuple[int, int, int] | None:
 
 def etag(response: Response) -> str:
     """The ETag without quotes and without W/; "" when there is none."""
-    return _unquoted(response.headers.get("etag", ""))
+    return unquoted(response.headers.get("etag", ""))
 
 
 def etag_is_md5(headers: Mapping[str, str]) -> bool:
     """Whether the ETag is the md5 of the bytes sent: not with SSE-KMS or SSE-C, nor for a multipart object
     ("Object", S3 API reference). AES256 is S3's default and leaves it an md5."""
-    return not _encrypted(headers) and _MD5.fullmatch(_unquoted(headers.get("etag", ""))) is not None
+    return not _encrypted(headers) and _MD5.fullmatch(unquoted(headers.get("etag", ""))) is not None
 
 
 def is_composite(etag: str) -> bool:
@@ -176,25 +223,25 @@ def sidecar(response: Response) -> tuple[str, str]:
     text = response.body[:100].decode("ascii", "replace").strip()
     if len(response.body) > 100 or not _MD5.fullmatch(text):
         raise Unreadable(one_line(f"the md5 sidecar holds {text!r} instead of 32 hex digits"))
-    return text.lower(), _unquoted(response.headers.get("x-amz-meta-etag", ""))
+    return text.lower(), unquoted(response.headers.get("x-amz-meta-etag", ""))
 
 
 def _checksums(headers: Mapping[str, str], composite: bool) -> dict[str, bytes]:
     kind = headers.get("x-amz-checksum-type", "") or ("COMPOSITE" if composite else "FULL_OBJECT")
     if kind.upper() != "FULL_OBJECT":
         return {}
-    found = {}
-    for name, length in _DIGEST_BYTES.items():
-        if composite and name.startswith("sha"):  # a SHA of the whole does not follow from the parts'
-            continue
-        try:
-            # A "-N" behind it marks a checksum of checksums: '-' is not base64, so it fails here.
-            raw = b64decode(headers.get(f"x-amz-checksum-{name}", ""), validate=True)
-        except ValueError:
-            continue
-        if len(raw) == length:
-            found[name] = raw
-    return found
+    # A SHA of the whole does not follow from the parts'.
+    names = (name for name in _DIGEST_BYTES if not (composite and name.startswith("sha")))
+    return {name: raw for name in names if (raw := _raw(name, headers.get(_CHECKSUM + name, "")))}
+
+
+def _raw(name: str, text: str) -> bytes:
+    """The digest whose base64 is ``text``; b"" for anything else, as for one with a ``-N`` behind it."""
+    try:
+        raw = b64decode(text, validate=True)
+    except ValueError:
+        return b""
+    return raw if len(raw) == _DIGEST_BYTES[name] else b""
 
 
 def _encrypted(headers: Mapping[str, str]) -> bool:
@@ -205,67 +252,44 @@ def _encrypted(headers: Mapping[str, str]) -> bool:
     )
 
 
-def _unquoted(etag: str) -> str:
+def unquoted(etag: str) -> str:
+    """An ETag without its quotes and without W/."""
     return etag.strip().removeprefix("W/").strip('"')
 
 
 def _required(response: Response, name: str) -> str:
-    value = _xml(response.body)[1].get(name, "")
+    value = (_fields(response.body) or {}).get(name, "")
     if not value:
-        start = response.body[:100].decode("utf-8", "replace")
-        raise Unreadable(one_line(f"the answer has no {name}; it begins with {start!r}"))
+        raise unreadable(response, f"no {name}")
     return value
 
 
-def _xml(body: bytes) -> tuple[str, dict[str, str]]:
-    """The root's name and the text of its children, namespaces dropped; ("", {}) for what is not such XML.
-
-    Decoded before it is parsed, so that no declared encoding hides a DTD; and without a DTD there are no
-    entities to expand.
-    """
-    if not body or len(body) > MAX_XML:
-        return "", {}
-    try:
-        text = body.decode().strip()  # S3 sends white space while Complete is at work
-        if "<!DOCTYPE" in text:
-            return "", {}
-        root = ElementTree.fromstring(_FORBIDDEN.sub("\ufffd", text))
-    except (ElementTree.ParseError, ValueError):
-        return "", {}
-    return _local(root.tag), {_local(child.tag): (child.text or "").strip() for child in root}
+def unreadable(response: Response, lacks: str) -> Unreadable:
+    """The error that shows what came instead."""
+    start = response.body[:100].decode("utf-8", "replace")
+    return Unreadable(one_line(f"the answer has {lacks}; it begins with {start!r}"))
 
 
-def _local(tag: str) -> str:
-    return tag.rpartition("}")[2]
+def _fields(body: bytes, root: str = "") -> dict[str, str] | None:
+    """The text of the root's children, stripped; None when it is not XML, or the root is not ``root``."""
+    element = parsed(body)
+    if element is None or root not in ("", element.tag):
+        return None
+    return {name: text.strip() for name, text in fields(element).items()}
 
 
-def _phrase(status: int) -> str:
-    try:
-        return HTTPStatus(status).phrase
-    except ValueError:
+def _region(response: Response, code: str, said: Mapping[str, str]) -> str:
+    """Where the bucket is, from answers that are about that: redirects, and 400 for a signature that was made
+    for another region (of HEAD a header is all there is). An error's <Endpoint> is never believed."""
+    if not 300 <= response.status <= 400:
         return ""
+    region = response.headers.get("x-amz-bucket-region", "")
+    if not region and code == "AuthorizationHeaderMalformed":
+        region = said.get("Region", "")
+    return region if _REGION.fullmatch(region) else ""
 
 
-def _epoch(date: str) -> float | None:
-    """An HTTP date as epoch seconds; None for anything else and outside 1970 to 2106: it sets a clock.
-
-    Not by ``email.utils``, whose imports would be a twelfth of the memory that all processes have.
-    """
-    match = _DATE.fullmatch(date.strip())
-    if match is None:
-        return None
-    day, year, hour, minute, second = (int(match[group]) for group in (1, 3, 4, 5, 6))
-    month = _MONTHS.index(match[2]) + 1
-    try:
-        seconds = datetime(year, month, day, hour, minute, second, tzinfo=timezone.utc).timestamp()
-    except ValueError:  # no such day
-        return None
-    return seconds if 0 <= seconds < 1 << 32 else None
-
-
-def _retry_after(text: str, server_time: float | None) -> float | None:
-    """Seconds. A date counts from the server's own clock, and only when the answer tells it."""
-    if re.fullmatch("[0-9]{1,9}", text.strip()):
-        return float(text)
-    until = _epoch(text)
-    return None if until is None or server_time is None else max(0.0, until - server_time)
+def _utf8(value: str) -> str:
+    """A header's bytes, which curl's border takes for Latin-1, as the UTF-8 that we send them in. (S3 itself
+    answers in RFC 2047's form, and takes that back.)"""
+    return value.encode("latin-1", "replace").decode("utf-8", "surrogateescape")

@@ -12,11 +12,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Literal, NoReturn
 from urllib.parse import quote
 
 from ..errors import UsageError, one_line
 from ..values import Endpoint, Header, Request, Target
+
+SSE_C = "x-amz-server-side-encryption-customer-"
+"""What the headers of a customer's own key begin with: algorithm, key, key-MD5."""
+
+_SSE_C_OPERATIONS = frozenset(
+    {
+        *("create_multipart_upload", "upload_part", "upload_part_copy", "complete_multipart_upload"),
+        *("list_parts", "put_object", "copy_object", "head_object", "get_object"),
+    }
+)
+"""Those whose page in the S3 API reference lists x-amz-server-side-encryption-customer-key."""
 
 MAX_KEY = 1024
 """Bytes of UTF-8; S3 User Guide, "Naming Amazon S3 objects"."""
@@ -26,6 +38,9 @@ DEFAULT_PORTS = {"http": 80, "https": 443}
 _DNS_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")  # RFC 1035, lower case as S3 wants buckets
 _HOST = re.compile(r"[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*\.?")  # '_' is for container networks
 _AUTHORITY = re.compile(r"(?P<host>\[[^\]]*\]|[^:\[\]]*)(?::(?P<port>.*))?", re.DOTALL)
+_AWS_HOST = re.compile(
+    r"((?:^|\.)s3(?:-fips)?(?:\.dualstack)?)(?:[.-][a-z]{2}(?:-[a-z]+)+-[0-9]+)?(\.amazonaws\.com(?:\.cn)?(?::[0-9]+)?)$"
+)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
@@ -105,6 +120,14 @@ def parse_object_url(text: str) -> tuple[str, str]:
     raise UsageError(one_line(f"{text!r} is not an object's URL: {why} (example: s3://bucket/key)"))
 
 
+def parse_bucket_url(text: str) -> tuple[str, str]:
+    """``s3://BUCKET[/PREFIX]`` to bucket and prefix, all that follows the slash. Raises UsageError."""
+    bucket, _, prefix = text.removeprefix("s3://").partition("/")
+    if not text.startswith("s3://") or not bucket:
+        raise UsageError(one_line(f"{text!r} is not a bucket's URL (example: s3://bucket/prefix)"))
+    return bucket, prefix
+
+
 def check_names(bucket: str, key: str) -> None:
     """Raise UsageError for names that no request can carry; all other judgement is the server's."""
     if not bucket:
@@ -120,6 +143,16 @@ def check_names(bucket: str, key: str) -> None:
         raise UsageError(one_line(f"{bucket!r}, {key!r}: S3's names are UTF-8, and this is not")) from None
     if length > MAX_KEY:
         raise UsageError(f"the key has {length} bytes of UTF-8; S3 allows {MAX_KEY}")
+
+
+def relocated(request: Request, region: str) -> Request:
+    """The same request for ``region``, where the server says that the bucket is.
+
+    Only the region's label in a host of AWS changes, never the domain: an answer must not send our signature
+    to a host of its choice. Accelerate's host and those of other stores stay; what is signed changes.
+    """
+    host = _AWS_HOST.sub(rf"\g<1>.{region}\g<2>", request.authority)
+    return replace(request, authority=host, region=region)
 
 
 def request_for(
@@ -140,6 +173,8 @@ def request_for(
     if target.path_style:
         path += f"/{encode(target.bucket)}"
     path += f"/{encode(target.key, safe='/')}"
+    sse_c = operation in _SSE_C_OPERATIONS
+    own = tuple(header for header in target.headers if sse_c or not header[0].lower().startswith(SSE_C))
     pairs = sorted((encode(name), encode(value)) for name, value in query)
     return Request(
         operation=operation,
@@ -148,6 +183,9 @@ def request_for(
         authority=authority,
         path=path,
         query="&".join(f"{name}={value}" for name, value in pairs),
-        headers=tuple(headers),
+        headers=(*own, *headers),
         body=body,
+        bucket=target.bucket,
+        region=target.region,
+        role=target.role,
     )

@@ -10,7 +10,9 @@ from subprocess import DEVNULL, PIPE
 
 import pytest
 
-from gof3r import cli
+from gof3r import arguments, cli, usage
+
+NAMES = ", ".join(arguments.NAMES)
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -40,7 +42,7 @@ def gone() -> Iterator[int]:
 
 @pytest.mark.parametrize(
     ("words", "text"),
-    [(["--help"], cli.TOP), (["put", "-h"], cli.PUT), (["get", "--help"], cli.GET)],
+    [(["--help"], usage.TOP), (["put", "-h"], usage.PUT), (["get", "--help"], usage.GET)],
 )
 def test_help_goes_to_standard_output(
     words: list[str], text: str, capsys: pytest.CaptureFixture[str]
@@ -50,30 +52,30 @@ def test_help_goes_to_standard_output(
 
 
 @pytest.mark.parametrize(
-    ("words", "error", "usage"),
+    ("words", "error", "where"),
     [
-        ([], "no command is given: put or get", "gof3r --help"),
-        (["frob"], "unknown command 'frob': put or get", "gof3r --help"),
+        ([], f"no command is given: {NAMES}", "gof3r --help"),
+        (["frob"], f"unknown command 'frob': {NAMES}", "gof3r --help"),
         (["put", "--frob"], "unknown option --frob", "gof3r put --help"),
         (["put"], "no object is named: give -b BUCKET -k KEY, or s3://BUCKET/KEY", "gof3r put --help"),
         (
             ["get", "s3://b/k", "-c", "0"],
-            "--concurrency: '0' is not a whole number from 1 to 10000",
+            "concurrency: 0 is not a whole number from 1 to 10000",
             "gof3r get --help",
         ),
         (
             ["put", "s3://b/k", "-m", "a\nb"],
-            "header 'a\\nb': there is no colon (expected NAME:VALUE)",
+            "a header has no colon (expected NAME:VALUE)",
             "gof3r put --help",
         ),
         (["put", "--a\x1b[2J\nb"], "unknown option --a [2J b", "gof3r put --help"),
     ],
 )
 def test_a_usage_error_is_one_line_and_where_to_read_more(
-    words: list[str], error: str, usage: str, capsys: pytest.CaptureFixture[str]
+    words: list[str], error: str, where: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert cli.main(words) == 2
-    assert capsys.readouterr() == ("", f"gof3r error: {error}\nrun '{usage}' for usage.\n")
+    assert capsys.readouterr() == ("", f"gof3r error: {error}\nrun '{where}' for usage.\n")
 
 
 def test_a_traceback_is_shown_with_debug_only(capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import sys
 from decimal import Decimal
 
@@ -11,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gof3r import report
+from gof3r.engine.flow.events import Progress, Receipt
 
 
 @pytest.mark.parametrize(
@@ -77,14 +79,87 @@ def test_the_summary_says_how_it_was_verified(verified: tuple[str, ...], text: s
     assert report.summary(1, 1.0, verified).endswith(f", verified: {text}")
 
 
+RECEIPT = Receipt(2**20, "e-2", ("md5", "crc64nvme"), "v1", {"md5": b"\x01\xff", "crc64nvme": b"\0" * 8})
+
+
 def test_a_transfer_ends_with_its_duration_and_summary(capsys: pytest.CaptureFixture[str]) -> None:
-    report.Report().done(2**20, 0.5, ("md5", "crc64nvme"))
+    report.Report(100.0).done(RECEIPT, {}, 100.5)
     out, err = capsys.readouterr()
     assert (out, err) == ("", "duration: 500ms\n1.0 MiB, 2.00 MiB/s, verified: md5+crc64nvme\n")
 
 
+def test_statistics_are_one_line_of_json(capsys: pytest.CaptureFixture[str]) -> None:
+    report.Report(100.0, stats="json").done(RECEIPT, {"SlowDown": 3}, 100.5)
+    assert json.loads(capsys.readouterr().err.splitlines()[2]) == {
+        "bytes": 2**20,
+        "seconds": 0.5,
+        "bytes_per_second": 2**21,
+        "etag": "e-2",
+        "version_id": "v1",
+        "verified": ["md5", "crc64nvme"],
+        "digests": {"md5": "01ff", "crc64nvme": "AAAAAAAAAAA="},
+        "retries": {"SlowDown": 3},
+    }
+
+
+def test_statistics_for_people_are_a_line_for_each_fact(capsys: pytest.CaptureFixture[str]) -> None:
+    report.Report(100.0, stats="text").done(RECEIPT, {}, 100.5)
+    assert capsys.readouterr().err.splitlines()[2:] == [
+        f"bytes: {2**20}",
+        "seconds: 0.5",
+        f"bytes_per_second: {2**21}",
+        "etag: e-2",
+        "version_id: v1",
+        "verified: md5, crc64nvme",
+        "digests: md5 01ff, crc64nvme AAAAAAAAAAA=",
+        "retries: none",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("progress", "line"),
+    [
+        (Progress(2**20, None, 3, 0), "1.0 MiB, 2.00 KiB/s, 3 parts in flight"),
+        (
+            Progress(2**20, 4 * 2**20, 0, 2),
+            "1.0 MiB of 4.0 MiB (25%), 2.00 KiB/s, 0 parts in flight, 2 retries, 25m36s left",
+        ),
+        (Progress(0, 0, 1, 0), "0 B, 2.00 KiB/s, 1 part in flight"),
+    ],
+)
+def test_progress_tells_what_is_known(progress: Progress, line: str) -> None:
+    assert report.progress_line(progress, 2048) == line
+
+
+def test_a_log_gets_a_line_of_progress_every_ten_beats_and_only_when_asked(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    asked, silent = report.Report(0.0, progress=True), report.Report(0.0)
+    for beat in range(26):
+        for told in (asked, silent):
+            told.progress(Progress(beat * 2**20, None, 1, 0))
+    assert capsys.readouterr().err.splitlines() == [
+        "gof3r: 10.0 MiB, 1.00 MiB/s, 1 part in flight",
+        "gof3r: 20.0 MiB, 1.00 MiB/s, 1 part in flight",
+    ]
+
+
+def test_a_terminal_has_one_line_of_progress_that_is_gone_before_anything_else(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    told = report.Report(0.0)
+    for beat in range(3):
+        told.progress(Progress(beat * 2**20, None, 1, 0))
+    told.warning("look")
+    erase = "\r\x1b[K"
+    lines = [f"{beat}.0 MiB, 1.00 MiB/s, 1 part in flight" for beat in (1, 2)]
+    drawn = "".join(erase + line for line in lines)
+    assert capsys.readouterr().err == f"{drawn}{erase}gof3r warning: look\n"
+
+
 def test_a_warning_is_given_once(capsys: pytest.CaptureFixture[str]) -> None:
-    told = report.Report()
+    told = report.Report(0.0)
     for text in ("one", "two", "one"):
         told.warning(text)
     assert capsys.readouterr().err == "gof3r warning: one\ngof3r warning: two\n"
@@ -92,12 +167,12 @@ def test_a_warning_is_given_once(capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.parametrize(("debug", "text"), [(False, ""), (True, "gof3r debug: why\n")])
 def test_debug_speaks_only_when_asked(debug: bool, text: str, capsys: pytest.CaptureFixture[str]) -> None:
-    report.Report(debug).debug("why")
+    report.Report(0.0, debug).debug("why")
     assert capsys.readouterr().err == text
 
 
 def test_text_from_outside_cannot_drive_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
-    told = report.Report(debug=True)
+    told = report.Report(0.0, debug=True)
     for say in (told.warning, told.debug):
         say("a\x1b[2Jb\nc\rd\x9be")
     lines = capsys.readouterr().err.splitlines()
@@ -120,7 +195,7 @@ def test_a_standard_error_that_is_gone_is_silence(
     stderr: io.StringIO | None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(sys, "stderr", stderr)
-    told = report.Report()
+    told = report.Report(0.0, progress=True)
     told.warning("first")
-    told.done(1, 1.0, ())
+    told.done(RECEIPT, {}, 1.0)
     assert capsys.readouterr().out == "", "nothing may stray into the object"

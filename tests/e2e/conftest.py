@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.conftest import Server
+from tests.e2e.front import Front
 from tests.e2e.live import BIG, LONG, PART, PIECES, SMALL, Live, Start, noise, until
 from tests.e2e.relay import Relay
 
@@ -41,6 +42,14 @@ def relay(s3: Server, environment: dict[str, str], start: Start) -> Iterator[Rel
     with Relay(s3.endpoint) as relay:
         environment["AWS_ENDPOINT_URL_S3"] = relay.endpoint
         yield relay
+
+
+@pytest.fixture
+def front(s3: Server, environment: dict[str, str], start: Start) -> Iterator[Front]:
+    """The way to ``s3`` for every run of this test."""
+    with Front(s3.endpoint) as front:
+        environment["AWS_ENDPOINT_URL_S3"] = front.endpoint
+        yield front
 
 
 Failed = Callable[..., Live]
@@ -89,6 +98,19 @@ def half_get(start: Start, bucket: str, *options: str) -> tuple[Live, bytes]:
 
 
 # --- the bucket ------------------------------------------------------------------
+
+
+@pytest.fixture
+def versioned(boto: S3Client, bucket: str) -> Iterator[str]:
+    """Another bucket, which keeps versions."""
+    name = f"{bucket}-versions"
+    boto.create_bucket(Bucket=name)
+    boto.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
+    yield name
+    answer = boto.list_object_versions(Bucket=name)
+    for entry in (*answer.get("Versions", []), *answer.get("DeleteMarkers", [])):
+        boto.delete_object(Bucket=name, Key=entry["Key"], VersionId=entry["VersionId"])
+    boto.delete_bucket(Bucket=name)
 
 
 @pytest.fixture

@@ -2,8 +2,9 @@
 
 It moves bytes and knows one thing about them: a piece that starts with an HTTP request line is a request.
 The one that a test asks for is held back, so that the test knows for certain what is on the wire and which
-process of the program waits for it, without guessing at times; or its connection breaks. Of TLS, which it
-passes on as it is, it can only count the connections.
+process of the program waits for it, without guessing at times; or its connection breaks, its answer is
+damaged, or something happens just before the server sees it. Of TLS, which it passes on as it is, it can only
+count the connections.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import contextlib
 import re
 import socket
 import threading
+from collections.abc import Callable
 from urllib.parse import urlsplit
 
 
@@ -30,8 +32,11 @@ class Relay:
         self._then = ""
         self._held = threading.Semaphore(0)
         self._ports: list[int] = []
+        self._deed: Callable[[], object] = lambda: None
         self._losing: set[socket.socket] = set()
+        self._damaging: set[socket.socket] = set()
         self._sockets: list[socket.socket] = []
+        self._closed = False
 
     def __enter__(self) -> Relay:
         threading.Thread(target=self._accept, daemon=True).start()
@@ -39,6 +44,7 @@ class Relay:
 
     def __exit__(self, *_: object) -> None:
         with self._lock:
+            self._closed = True
             for each in (self._listener, *self._sockets):
                 with contextlib.suppress(OSError):
                     each.shutdown(socket.SHUT_RDWR)
@@ -55,6 +61,15 @@ class Relay:
     def lose_answer(self, request: str) -> None:
         """Let the server act on the next such request, and break its connection instead of the answer."""
         self._want(request, "lose")
+
+    def before(self, request: str, deed: Callable[[], object]) -> None:
+        """Do ``deed`` when the next such request has come, and only then let the server see it."""
+        self._deed = deed
+        self._want(request, "do")
+
+    def damage(self, request: str) -> None:
+        """Change one byte in the body of the answer to the next such request."""
+        self._want(request, "damage")
 
     def _want(self, request: str, then: str) -> None:
         with self._lock:
@@ -76,6 +91,10 @@ class Relay:
                 client, (_, port) = self._listener.accept()
                 server = socket.create_connection(self._server)
                 with self._lock:
+                    if self._closed:  # in the meantime
+                        client.close()
+                        server.close()
+                        return
                     self._sockets += [client, server]
                     self.connections += 1
                 threading.Thread(target=self._requests, args=(client, server, port), daemon=True).start()
@@ -87,8 +106,12 @@ class Relay:
                 then = self._meets(data, port)
                 if then == "refuse":
                     break
+                if then == "do":
+                    self._deed()
                 if then == "lose":
                     self._losing.add(server)
+                if then == "damage":
+                    self._damaging.add(server)
                 if then == "hold":
                     self._held.release()
                     while client.recv(1 << 18):  # its rest; nothing more can come before an answer
@@ -112,6 +135,9 @@ class Relay:
     def _move(self, server: socket.socket, client: socket.socket) -> None:
         with contextlib.suppress(OSError):
             while (data := server.recv(1 << 18)) and server not in self._losing:
+                if server in self._damaging and not data.endswith(b"\r\n\r\n"):  # more than the head
+                    self._damaging.remove(server)
+                    data = data[:-1] + bytes([data[-1] ^ 1])
                 client.sendall(data)
         with contextlib.suppress(OSError):
             client.shutdown(socket.SHUT_RDWR)

@@ -1,4 +1,4 @@
-"""What a key, an s3:// URL, a path, a stream and a file can be called, and be."""
+"""What an s3:// URL, a path, a stream and a file can be called, and be."""
 
 from __future__ import annotations
 
@@ -9,37 +9,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.e2e.conftest import md5, stored
+from tests.e2e.conftest import stored
 from tests.e2e.live import PART, SMALL, Start, noise
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
 
-KEYS = (
-    "two words",
-    "plus+colon:at@is=amp&.txt",
-    "hash#question?percent%41%2F",
-    "a//b",
-    "//a",
-    "naïve/日本語/🪣",
-    "quotes'\"brackets[]{}(*)others|\\^`~!,;$",
-    "-dash and\ttab",
-)
-
 
 # --- names ------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("key", KEYS)
-def test_a_key_is_stored_as_it_was_given(start: Start, boto: S3Client, bucket: str, key: str) -> None:
-    data = key.encode()
-    code, put = start.run("put", "-b", bucket, "-k", key, stdin=data)
-    assert code == 0, put.said
-    assert stored(boto, bucket, key) == data
-    assert stored(boto, bucket, f".md5/{key}.md5") == md5(data).encode()
-
-    code, got = start.run("get", "-b", bucket, "-k", key)
-    assert (code, got.stdout) == (0, data), got.said
 
 
 @pytest.mark.parametrize("key", ["dir/plain", "a b+c#d?e&f=%25"])

@@ -23,7 +23,8 @@ from tests.flow.stream import Memory
 
 
 class Collector:
-    """``writes``: it is a download's, and ``delivered`` is its destination. One call is one step of it."""
+    """``writes``: it is a download's, and ``delivered`` is its destination; else it hashes what is announced
+    or received. One call is one step of it."""
 
     def __init__(self, memory: Memory, writes: bool) -> None:
         self.orders: deque[ToCollector] = deque()
@@ -59,8 +60,15 @@ class Collector:
         part, slot = verdict.job.part, verdict.job.slot
         if verdict.failure is None and verdict.job.direction == "receive" and part and slot:
             for piece in self._turns.put(part.number, (part, slot)):
-                (self.to_hash if self._digests else self._to_write).append(piece)
+                if self._digests:
+                    self.to_hash.append(piece)
+                elif self._writes:
+                    self._to_write.append(piece)
         return verdict
+
+    @property
+    def hashes(self) -> bool:
+        return bool(self._digests)
 
     def hash(self) -> Slot:
         part, slot = self.to_hash.popleft()

@@ -1,13 +1,13 @@
 """A server that keeps real bytes as values: S3's operations on objects, uploads and parts, as functions of
-requests. It checks what S3 checks (Content-MD5, CRC64NVME, ETags of the parts, If-Match) and knows nothing of
-the code under test but the form of its requests.
+requests. It checks what S3 checks (Content-MD5, CRC64NVME, ETags of the parts, conditions, sources of copies)
+and knows nothing of the code under test but the form of its requests.
 """
 
 from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import md5
 from urllib.parse import parse_qsl
 from xml.etree import ElementTree
@@ -18,6 +18,13 @@ from gof3r.engine.values import Endpoint, Request, Response, Target
 TARGET = Target(Endpoint("http", "127.0.0.1", 9000), "us-east-1", "bucket", "key", path_style=True)
 OBJECT = "/bucket/key"
 SIDECAR = "/bucket/.md5/key.md5"
+SOURCE = replace(TARGET, bucket="source", key="its key")
+FROM = "/source/its%20key"
+FROM_SIDECAR = "/source/.md5/its%20key.md5"
+"""Of copies."""
+
+DESCRIBED = ("content-type", "content-language", "cache-control", "expires", "x-amz-meta-")
+"""Beginnings of what is kept of an object's headers, as far as tests use them."""
 
 
 def error(status: int, code: str = "", message: str = "", **headers: str) -> Response:
@@ -44,17 +51,21 @@ class Stored:
     headers: dict[str, str] = field(default_factory=dict)
     cuts: tuple[int, ...] = ()
     """Lengths of its parts, when it was uploaded in parts."""
+    tags: str = ""
+    """Encoded as a query."""
 
 
 @dataclass
 class Upload:
     crc: bool
+    headers: Mapping[str, str]
+    """Create's."""
     parts: dict[int, tuple[bytes, int]] = field(default_factory=dict)
     """Part number to its bytes and its length, which is another where bytes are tokens."""
 
 
 class Store:
-    """One bucket. ``encryption``: ``aws:kms`` makes every ETag opaque. ``crc``: it keeps CRC64NVMEs."""
+    """Objects by path. ``encryption``: ``aws:kms`` makes every ETag opaque. ``crc``: it keeps CRC64NVMEs."""
 
     def __init__(self, *, encryption: str = "", crc: bool = True) -> None:
         self.objects: dict[str, Stored] = {}
@@ -64,7 +75,13 @@ class Store:
         self._created = 0
 
     def keep(
-        self, data: bytes, *, cuts: Sequence[int] = (), digests: Sequence[str] = (), **headers: str
+        self,
+        data: bytes,
+        *,
+        path: str = OBJECT,
+        cuts: Sequence[int] = (),
+        digests: Sequence[str] = (),
+        **headers: str,
     ) -> Stored:
         """The object as another program has put it, in parts of ``cuts`` bytes, with full-object checksums
         ``digests`` and further ``headers``."""
@@ -73,8 +90,8 @@ class Store:
             said["x-amz-checksum-type"] = "FULL_OBJECT"
         said |= {name.replace("_", "-"): value for name, value in headers.items()}
         etag = composite(self._cut(data, cuts)) if cuts else md5(data).hexdigest()
-        self.objects[OBJECT] = Stored(data, etag, said, tuple(cuts))
-        return self.objects[OBJECT]
+        self.objects[path] = Stored(data, etag, said, tuple(cuts))
+        return self.objects[path]
 
     def keep_sidecar(self, data: bytes, etag: str = "", path: str = SIDECAR) -> None:
         said = {"x-amz-meta-etag": etag} if etag else {}
@@ -101,12 +118,21 @@ class Store:
         upload_id = query.get("uploadId", "")
         if upload_id and upload_id not in self.uploads:
             return error(404, "NoSuchUpload", "The specified upload does not exist")
+        if refusal := self._refusal(request, headers):
+            return refusal
         match request.operation:
             case "put_object":
                 return self._put(request.path, headers, body)
+            case "copy_object":
+                return self._copy(request.path, headers)
+            case "upload_part_copy":
+                return self._part_copy(self.uploads[upload_id], int(query["partNumber"]), headers)
+            case "get_object_tagging":
+                return self._tagging(self.objects[request.path])
             case "create_multipart_upload":
                 self._created += 1
-                self.uploads[f"u{self._created}"] = Upload("x-amz-checksum-algorithm" in headers)
+                crc = "x-amz-checksum-algorithm" in headers
+                self.uploads[f"u{self._created}"] = Upload(crc, headers)
                 return self._xml("InitiateMultipartUploadResult", UploadId=f"u{self._created}")
             case "upload_part":
                 return self._part(self.uploads[upload_id], int(query["partNumber"]), headers, body, length)
@@ -121,6 +147,22 @@ class Store:
                 return self._get(request.path, headers, query)
         raise AssertionError(f"no such operation: {request.operation}")
 
+    def _refusal(self, request: Request, headers: Mapping[str, str]) -> Response | None:
+        """Why the conditions of a write do not hold, or those of a copy's source."""
+        unmet = error(412, "PreconditionFailed", "At least one of the pre-conditions did not hold")
+        there = self.objects.get(request.path)
+        if request.method != "GET" and request.method != "HEAD":
+            if "if-none-match" in headers and there:
+                return unmet
+            if "if-match" in headers and (not there or headers["if-match"] != f'"{there.etag}"'):
+                return unmet
+        if source := headers.get("x-amz-copy-source", ""):
+            if source not in self.objects:
+                return error(404, "NoSuchKey", "The specified key does not exist")
+            if headers["x-amz-copy-source-if-match"] != f'"{self.objects[source].etag}"':
+                return unmet
+        return None
+
     def _xml(self, root: str, **fields: str) -> Response:
         inner = "".join(f"<{name}>{value}</{name}>" for name, value in fields.items())
         return Response(200, dict(self._extra), f"<{root}>{inner}</{root}>".encode())
@@ -129,13 +171,45 @@ class Store:
         return md5(body + (b"secret" if self._extra else b"")).hexdigest()
 
     def _put(self, path: str, headers: Mapping[str, str], body: bytes) -> Response:
-        meta = {name: value for name, value in headers.items() if name.startswith("x-amz-meta-")}
-        kept = meta | self._extra
+        kept = self._described(headers) | self._extra
         if self._crc and "x-amz-checksum-crc64nvme" in headers:
             kept["x-amz-checksum-crc64nvme"] = headers["x-amz-checksum-crc64nvme"]
             kept["x-amz-checksum-type"] = "FULL_OBJECT"
-        self.objects[path] = Stored(body, self._etag(body), kept)
+        self.objects[path] = Stored(body, self._etag(body), kept, tags=headers.get("x-amz-tagging", ""))
         return Response(200, {"etag": f'"{self._etag(body)}"', **kept})
+
+    @staticmethod
+    def _described(headers: Mapping[str, str]) -> dict[str, str]:
+        return {name: value for name, value in headers.items() if name.startswith(DESCRIBED)}
+
+    def _tagging(self, stored: Stored) -> Response:
+        pairs = parse_qsl(stored.tags)
+        tags = "".join(f"<Tag><Key>{key}</Key><Value>{value}</Value></Tag>" for key, value in pairs)
+        return self._xml("Tagging", TagSet=tags)
+
+    def _copy(self, path: str, headers: Mapping[str, str]) -> Response:
+        source = self.objects[headers["x-amz-copy-source"]]
+        kept = dict(self._extra)
+        kept |= self._described(headers if "x-amz-metadata-directive" in headers else source.headers)
+        tags = headers.get("x-amz-tagging", "") if "x-amz-tagging-directive" in headers else source.tags
+        if self._crc and "x-amz-checksum-algorithm" in headers:
+            kept["x-amz-checksum-crc64nvme"] = base64_of("crc64nvme", source.data)
+            kept["x-amz-checksum-type"] = "FULL_OBJECT"
+        copy = Stored(source.data, self._etag(source.data), kept, tags=tags)
+        self.objects[path] = copy
+        crc = kept.get("x-amz-checksum-crc64nvme", "")
+        return self._xml("CopyObjectResult", ETag=f'"{copy.etag}"', ChecksumCRC64NVME=crc)
+
+    def _part_copy(self, upload: Upload, number: int, headers: Mapping[str, str]) -> Response:
+        source = self.objects[headers["x-amz-copy-source"]]
+        span = headers["x-amz-copy-source-range"].removeprefix("bytes=").split("-")
+        first, last = (int(place) for place in span)
+        if not first <= last < len(source.data):
+            return error(400, "InvalidArgument", "The range is not valid for the source object")
+        body = source.data[first : last + 1]
+        upload.parts[number] = body, len(body)
+        crc = base64_of("crc64nvme", body) if upload.crc and self._crc else ""
+        return self._xml("CopyPartResult", ETag=f'"{self._etag(body)}"', ChecksumCRC64NVME=crc)
 
     def _part(
         self, upload: Upload, number: int, headers: Mapping[str, str], body: bytes, length: int
@@ -162,14 +236,15 @@ class Store:
         data = b"".join(pieces)
         if int(headers["x-amz-mp-object-size"]) != sum(upload.parts[number][1] for number, _ in named):
             return error(400, "InvalidRequest", "the size is not the parts'")
-        kept = dict(self._extra)
+        kept = self._described(upload.headers) | self._extra
         if upload.crc and self._crc:
             crc = base64_of("crc64nvme", data)
-            if headers.get("x-amz-checksum-crc64nvme") != crc:
+            if headers.get("x-amz-checksum-crc64nvme", crc) != crc:
                 return error(400, "BadDigest", "the checksum is not the object's")
             kept |= {"x-amz-checksum-crc64nvme": crc, "x-amz-checksum-type": "FULL_OBJECT"}
         etag = composite([piece + (b"secret" if self._extra else b"") for piece in pieces])
-        self.objects[path] = Stored(data, etag, kept, tuple(len(piece) for piece in pieces))
+        cuts = tuple(len(piece) for piece in pieces)
+        self.objects[path] = Stored(data, etag, kept, cuts, upload.headers.get("x-amz-tagging", ""))
         del self.uploads[upload_id]
         crc = kept.get("x-amz-checksum-crc64nvme", "")
         return self._xml("CompleteMultipartUploadResult", ETag=f'"{etag}"', ChecksumCRC64NVME=crc)
@@ -181,6 +256,8 @@ class Store:
         if headers.get("if-match", f'"{stored.etag}"') != f'"{stored.etag}"':
             return error(412, "PreconditionFailed", "the object is another")
         said = {"etag": f'"{stored.etag}"', **stored.headers}
+        if stored.tags:
+            said["x-amz-tagging-count"] = str(len(parse_qsl(stored.tags)))
         first, last, status = 0, len(stored.data) - 1, 200
         if "partNumber" in query and stored.cuts:
             first, last, status = 0, stored.cuts[0] - 1, 206

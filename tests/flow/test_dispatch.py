@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from gof3r.engine.flow.dispatch import CONTROL, JOBS_A_WORKER, SPARES, Dispatch, Done, Failed, Work
-from gof3r.engine.flow.events import Beat, Event, Note, Send
+from gof3r.engine.flow.events import Beat, Event, Note, NotRenewed, Renewed, Send
+from gof3r.engine.flow.signers import Signer, Signers
 from gof3r.engine.flow.transfer import STILL
-from gof3r.engine.values import Credentials, Failure, Job, Part, Request, Response, Verdict
+from gof3r.engine.s3.operations import upload_part
+from gof3r.engine.values import (
+    Credentials,
+    Endpoint,
+    Failure,
+    Job,
+    Part,
+    Request,
+    Response,
+    Slot,
+    Target,
+    Verdict,
+)
 from tests.flow.scripts import RESET, Die, Hang, Script, after, honest, instead
 from tests.flow.store import OBJECT, Store, error
 from tests.flow.transfers import get, put
@@ -19,15 +34,24 @@ NOW = STARTED
 
 
 def dispatch_of(
-    workers: int = 2, concurrency: int = 4, attempts: int = 10, credentials: Credentials | None = None
+    workers: int = 2,
+    concurrency: int = 4,
+    attempts: int = 10,
+    credentials: Credentials | None = None,
+    signers: Signers | None = None,
+    rate: int = 0,
 ) -> Dispatch:
+    if signers is None:
+        signers = Signers({"main": Signer(credentials)})
+        signers.begin(0.0)
     return Dispatch(
         name="put s3://b/k",
-        credentials=credentials,
+        signers=signers,
         workers=workers,
         concurrency=concurrency,
         attempts=attempts,
         random=lambda: 0.5,
+        rate=rate,
     )
 
 
@@ -112,6 +136,110 @@ def test_a_verdict_on_a_job_that_nobody_waits_for_changes_nothing() -> None:
     succeed(dispatch, send.job)
     assert dispatch.judged(Verdict(send.job, 1, None, RESET), NOW) is None
     assert dispatch.parts_on_wire == 0
+
+
+# --- regions, credentials, rates ------------------------------------------------------------------
+
+AT = Target(Endpoint("https", "s3.us-east-1.amazonaws.com"), "us-east-1", "b", "k", False)
+ELSEWHERE = Failure("server", "PermanentRedirect", status=301, region="eu-west-1")
+EXPIRED = Failure("server", "ExpiredToken", status=400)
+OLD, NEW = Credentials("OLD", "secret"), Credentials("NEW", "secret")
+
+
+def test_all_requests_to_a_bucket_turn_to_the_region_that_one_answer_names() -> None:
+    dispatch = dispatch_of()
+    other = replace(AT, bucket="other")
+    for number, target in enumerate((AT, AT, other), 1):
+        dispatch.submit(Work(upload_part(target, "id", number), f"part {number}", Part(number, 0, 8)))
+    first, second, third = sends(dispatch)
+    fail(dispatch, first.job, ELSEWHERE)
+    fail(dispatch, second.job, ELSEWHERE)
+    again = {send.job.part.number: send.job.request for send in sends(dispatch) if send.job.part}
+    assert {request.region for request in again.values()} == {"eu-west-1"}
+    assert {request.authority for request in again.values()} == {"b.s3.eu-west-1.amazonaws.com"}
+    assert third.job.request.region == "us-east-1"
+    dispatch.submit(Work(upload_part(other, "id", 4), "part 4", Part(4, 0, 8)))
+    (fourth,) = sends(dispatch)
+    assert fourth.job.request == replace(third.job.request, query="partNumber=4&uploadId=id")
+
+
+def test_a_second_redirect_of_a_bucket_fails() -> None:
+    dispatch = dispatch_of()
+    dispatch.submit(Work(upload_part(AT, "id", 1), "part 1", Part(1, 0, 8)))
+    (send,) = sends(dispatch)
+    fail(dispatch, send.job, ELSEWHERE)
+    (send,) = sends(dispatch)
+    result = fail(dispatch, send.job, replace(ELSEWHERE, region="ap-south-1"))
+    assert isinstance(result, Failed)
+
+
+def expiring(lasts: float | None = None) -> tuple[Dispatch, Signers]:
+    signers = Signers({"main": Signer(OLD, lasts, renewable=True)})
+    signers.begin(NOW)
+    return dispatch_of(signers=signers), signers
+
+
+def test_nothing_goes_out_between_expired_credentials_and_newer_ones() -> None:
+    dispatch, signers = expiring()
+    for number in (1, 2):
+        dispatch.submit(part(number))
+    first, second = sends(dispatch)
+    fail(dispatch, first.job, EXPIRED)
+    assert signers.due(NOW) == ["main"]
+    fail(dispatch, second.job, EXPIRED)
+    dispatch.submit(Work(REQUEST, "head_object"))
+    assert (signers.due(NOW), sends(dispatch)) == ([], [])
+    assert signers.renewed(Renewed("main", NEW, 3600.0), NOW)
+    assert [send.job.credentials for send in sends(dispatch)] == [NEW, NEW, NEW]
+
+
+def test_a_part_signed_before_the_renewal_is_tried_again_without_another() -> None:
+    dispatch, signers = expiring()
+    dispatch.submit(part(1))
+    (send,) = sends(dispatch)
+    signers.renewed(Renewed("main", NEW, 3600.0), NOW)
+    fail(dispatch, send.job, EXPIRED)
+    assert signers.due(NOW) == []
+    assert [send.job.credentials for send in sends(dispatch)] == [NEW]
+
+
+def test_without_newer_credentials_what_was_refused_fails_and_says_why() -> None:
+    dispatch, signers = expiring()
+    for number in (1, 2):
+        dispatch.submit(part(number))
+    first, _ = sends(dispatch)
+    fail(dispatch, first.job, EXPIRED)
+    signers.due(NOW)
+    failed = dispatch.not_renewed(NotRenewed("main", "the metadata service is gone"), NOW)
+    assert failed is not None
+    assert failed.work.part == Part(1, 8, 8)
+    assert "ExpiredToken" in str(failed.error)
+    assert "no newer credentials: the metadata service is gone" in str(failed.error)
+
+
+def test_a_failed_renewal_ahead_of_time_fails_nothing() -> None:
+    dispatch, signers = expiring(lasts=1000.0)
+    dispatch.submit(part(1))
+    assert signers.due(NOW + 999.0) == ["main"]
+    assert dispatch.not_renewed(NotRenewed("main", "busy"), NOW + 999.0) is None
+    assert [send.job.credentials for send in sends(dispatch)] == [OLD]
+
+
+def test_under_a_rate_parts_with_bytes_go_out_one_after_the_other_and_each_is_held_to_it() -> None:
+    dispatch = dispatch_of(rate=8)
+    for number in (1, 2):
+        dispatch.submit(in_slot(part(number)))
+    dispatch.submit(Work(REQUEST, "head_object"))
+    control, first = sends(dispatch)
+    assert (control.job.rate, first.job.rate) == (0, 8)
+    assert dispatch.deadline(NOW) == NOW + 1.0
+    assert sends(dispatch, NOW + 0.9) == []
+    assert numbers(sends(dispatch, NOW + 1.0)) == [2]
+
+
+def in_slot(work: Work) -> Work:
+    work.slot = Slot(0, 0, 8)
+    return work
 
 
 # --- throttling ------------------------------------------------------------------

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gof3r.engine.flow.retry import CAPACITY, EARNED, REFILL, Budget, GiveUp, Retry, decide
+from gof3r.engine.flow.retry import CAPACITY, EARNED, REFILL, Budget, GiveUp, Newer, Retry, decide
 from gof3r.engine.values import Failure
 
 WILL_NOT_CHANGE = GiveUp("will not change by trying again")
@@ -27,8 +27,64 @@ def after(
     attempts: int = 10,
     resolved: bool = True,
     random: float = 0.5,
+    region: str = "",
+    moved_to: str = "",
+    newer: Newer = "none",
 ) -> Retry | GiveUp:
-    return decide(failure, attempt, failed_checks, attempts=attempts, resolved=resolved, random=random)
+    return decide(
+        failure,
+        attempt,
+        failed_checks,
+        attempts=attempts,
+        resolved=resolved,
+        random=random,
+        region=region,
+        moved_to=moved_to,
+        newer=newer,
+    )
+
+
+MOVED = Failure("server", "PermanentRedirect", status=301, region="eu-west-1")
+"""Asked in us-east-1, of a bucket in eu-west-1."""
+
+
+@pytest.mark.parametrize(
+    ("region", "moved_to", "decision"),
+    [
+        ("us-east-1", "", Retry(0.0, region="eu-west-1")),
+        ("us-east-1", "eu-west-1", Retry(0.0)),  # sent before another request learned the region
+        ("eu-west-1", "eu-west-1", WILL_NOT_CHANGE),  # it is asked there and says so all the same
+        ("eu-north-1", "eu-north-1", WILL_NOT_CHANGE),  # sent on twice: a loop
+    ],
+)
+def test_a_bucket_elsewhere_is_asked_there_at_once_and_only_once(
+    region: str, moved_to: str, decision: Retry | GiveUp
+) -> None:
+    assert after(MOVED, region=region, moved_to=moved_to) == decision
+
+
+def test_a_bucket_elsewhere_is_asked_there_also_when_one_attempt_is_all() -> None:
+    assert after(MOVED, attempts=1, region="us-east-1") == Retry(0.0, region="eu-west-1")
+
+
+@pytest.mark.parametrize("code", ["ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired"])
+@pytest.mark.parametrize(
+    ("newer", "decision"),
+    [
+        ("to come", Retry(0.0, renew=True)),
+        ("here", Retry(0.0)),
+        ("none", WILL_NOT_CHANGE),
+    ],
+)
+def test_expired_credentials_are_renewed_where_that_is_possible(
+    code: str, newer: Newer, decision: Retry | GiveUp
+) -> None:
+    assert after(server(400, code), newer=newer) == decision
+    assert after(server(400, code), newer=newer, attempts=1) == decision
+
+
+def test_credentials_that_are_always_expired_are_not_renewed_for_ever() -> None:
+    assert after(server(400, "ExpiredToken"), attempt=10, newer="to come") == WILL_NOT_CHANGE
 
 
 @pytest.mark.parametrize("status", [408, 500, 502, 503, 504])

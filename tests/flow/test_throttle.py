@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gof3r.engine.flow.throttle import Window
+from gof3r.engine.flow.throttle import Pace, Window
 
 
 def test_throttling_halves_the_window() -> None:
@@ -59,3 +59,16 @@ def test_the_window_stays_between_one_and_the_ceiling(
         now += gap
         window = window.succeeded(now) if success else window.throttled(now)
         assert 1 <= window.limit <= ceiling
+
+
+def test_parts_begin_as_far_apart_as_their_bytes_take_at_the_rate() -> None:
+    pace = Pace(1000)
+    assert pace.ready < 100.0
+    pace = pace.spend(500, 100.0)
+    assert pace.ready == 100.5
+    assert pace.spend(500, 100.5).ready == 101.0
+    assert pace.spend(500, 107.0).ready == 107.5, "time that was not used is not saved up"
+
+
+def test_without_a_rate_no_part_waits() -> None:
+    assert Pace(0).spend(1 << 40, 100.0).ready < 100.0

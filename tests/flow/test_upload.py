@@ -23,7 +23,8 @@ from gof3r.engine.flow.events import (
 from gof3r.engine.flow.outgoing import Outgoing
 from gof3r.engine.flow.plan import MAX_PARTS, UploadPlan
 from gof3r.engine.flow.slots import Ledger, stride
-from gof3r.engine.values import Failure, Job, Request, Response, Verdict
+from gof3r.engine.s3 import checksums
+from gof3r.engine.values import Endpoint, Failure, Job, Request, Response, Target, Verdict
 from tests.flow.scripts import REFUSED, RESET, Act, Die, Hang, Result, Script, after, instead, saying
 from tests.flow.store import OBJECT, SIDECAR, Store, base64_of, composite, error
 from tests.flow.transfers import BOTH, put, put_lengths
@@ -61,7 +62,8 @@ def test_what_fits_one_part_is_one_put_object(size: int, digests: tuple[str, ...
     world = put(data, digests=digests).run()
     assert world.log == ["put_object", "head_object", "sidecar"]
     assert kept(world) == data
-    assert world.receipt == Receipt(size, md5(data).hexdigest(), digests)
+    computed = checksums.compute({"md5", *digests}, memoryview(data))
+    assert world.receipt == Receipt(size, md5(data).hexdigest(), digests, digests=computed)
     assert world.store.objects[SIDECAR].data == md5(data).hexdigest().encode()
     assert world.warnings == []
 
@@ -77,6 +79,7 @@ def test_a_longer_stream_is_created_sent_in_parts_and_completed(size: int, slots
     assert world.store.objects[OBJECT].cuts == tuple(len(piece) for piece in pieces)
     assert world.receipt.etag == composite(pieces)
     assert world.receipt.proofs == BOTH
+    assert world.receipt.digests == checksums.compute(BOTH, memoryview(data))
     assert left_behind(world) == []
 
 
@@ -288,8 +291,8 @@ def test_a_lost_answer_to_create_is_reported_with_the_way_to_find_the_upload() -
     assert kept(world) == DATA
     assert left_behind(world) == ["u1"]
     assert len(world.warnings) == 1
-    command = "s3api list-multipart-uploads --bucket bucket --prefix key"
-    assert f"`aws --endpoint-url http://127.0.0.1:9000 --region us-east-1 {command}`" in world.warnings[0]
+    command = "gof3r uploads ls s3://bucket/key --endpoint http://127.0.0.1:9000 --region us-east-1"
+    assert f"`{command}`" in world.warnings[0]
 
 
 def test_a_create_that_fails_after_a_lost_answer_says_what_may_be_left() -> None:
@@ -308,6 +311,15 @@ def test_what_ends_an_upload_that_is_being_created_waits_for_its_name_and_aborts
     assert ABORT in world.log
     assert left_behind(world) == []
     assert world.warnings == []
+
+
+def test_an_upload_whose_id_was_lost_is_told_also_when_the_next_one_is_aborted() -> None:
+    world = put(DATA).on(CREATE, after(RESET))
+    world.run(until=lambda: world.log.count(CREATE) == 2)
+    world.handle(Signalled(signal.SIGTERM))
+    world.run()
+    assert left_behind(world) == ["u1"]
+    assert any("create_multipart_upload was lost" in warning for warning in world.warnings)
 
 
 def test_a_create_that_is_not_answered_in_time_after_a_signal_says_what_may_be_left() -> None:
@@ -419,8 +431,24 @@ def test_an_upload_that_cannot_be_aborted_is_named_with_the_command_that_removes
     world = put(DATA).on("part 2", instead(DENIED)).on(what, instead(result)).run()
     assert "part 2" in str(world.error)
     assert len(world.warnings) == 1
-    command = "s3api abort-multipart-upload --bucket bucket --key key --upload-id u1"
-    assert f"`aws --endpoint-url http://127.0.0.1:9000 --region us-east-1 {command}`" in world.warnings[0]
+    where = "--endpoint http://127.0.0.1:9000 --region us-east-1"
+    assert f"`gof3r uploads abort s3://bucket/key {where} --upload-id u1`" in world.warnings[0]
+
+
+@pytest.mark.parametrize(
+    ("host", "path_style", "key", "command"),
+    [
+        ("s3.eu-west-1.amazonaws.com", False, "key", "s3://bucket/key --region eu-west-1"),
+        ("s3.eu-west-1.amazonaws.com", True, "key", "s3://bucket/key --path-style --region eu-west-1"),
+        ("s3.example.com", False, "a key", "'s3://bucket/a key' --endpoint https://s3.example.com --region"),
+    ],
+)
+def test_the_command_for_what_is_left_behind_works_as_it_stands(
+    host: str, path_style: bool, key: str, command: str
+) -> None:
+    target = Target(Endpoint("https", host), "eu-west-1", "bucket", key, path_style)
+    world = put(DATA, target=target).on(CREATE, instead(error(500)), instead(DENIED)).run()
+    assert f"`gof3r uploads ls {command}" in world.warnings[0]
 
 
 def test_who_may_abort_need_not_be_allowed_to_list() -> None:

@@ -161,6 +161,9 @@ def test_the_whole_follows_from_its_parts_in_whatever_order_they_come(
     expected = checksums.compute(CRCS, memoryview(b"".join(pieces)))
     assert {name: whole.crc(name) for name in CRCS} == expected
     assert whole.composite_etag == composite(pieces)
+    for name in names:
+        joined = b"".join(checksums.compute((name,), memoryview(piece))[name] for piece in pieces)
+        assert whole.composite(name) == checksums.compute((name,), memoryview(joined))[name]
 
 
 def test_the_composite_etag_is_the_md5_of_the_parts_md5s_and_their_count() -> None:

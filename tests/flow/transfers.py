@@ -1,15 +1,17 @@
-"""The two kinds of transfer, each in a world of its own."""
+"""The kinds of transfer, each in a world of its own."""
 
 from __future__ import annotations
 
+from gof3r.engine.flow.copy import Copy
 from gof3r.engine.flow.download import Download
 from gof3r.engine.flow.incoming import Incoming
 from gof3r.engine.flow.outgoing import Outgoing
+from gof3r.engine.flow.passing import Passing
 from gof3r.engine.flow.plan import UploadPlan, upload_plan, warnings_at
 from gof3r.engine.flow.slots import Ledger, stride
 from gof3r.engine.flow.upload import Upload
-from gof3r.engine.values import Target
-from tests.flow.store import TARGET, Store
+from gof3r.engine.values import Credentials, Header, Target
+from tests.flow.store import SOURCE, TARGET, Store
 from tests.flow.stream import Lengths, Memory, Source, Tokens
 from tests.flow.world import World
 
@@ -23,17 +25,20 @@ def put(
     slots: int = 3,
     digests: tuple[str, ...] = BOTH,
     sidecar: bool = True,
+    if_none_match: bool = False,
+    target: Target = TARGET,
     store: Store | None = None,
     workers: int = 2,
     concurrency: int = 3,
     attempts: int = 10,
     seed: int | None = None,
+    credentials: Credentials | None = None,
 ) -> World:
     """An upload of real bytes, in parts far smaller than S3's."""
     plan = UploadPlan(part_size, slots * stride(part_size))
     parts = Outgoing(plan=plan, ledger=Ledger(plan.memory, part_size), announce=sidecar)
     return World(
-        Upload(TARGET, parts, headers=(), digests=digests, sidecar=sidecar),
+        Upload(target, parts, headers=(), digests=digests, sidecar=sidecar, if_none_match=if_none_match),
         parts,
         store or Store(),
         Memory(plan.memory),
@@ -43,6 +48,7 @@ def put(
         concurrency=concurrency,
         attempts=attempts,
         seed=seed,
+        credentials=credentials,
     )
 
 
@@ -75,6 +81,7 @@ def get(
     concurrency: int = 3,
     attempts: int = 10,
     seed: int | None = None,
+    credentials: Credentials | None = None,
 ) -> World:
     """A download of what ``store`` keeps."""
     memory = slots * stride(part_size)
@@ -96,4 +103,52 @@ def get(
         concurrency=concurrency,
         attempts=attempts,
         seed=seed,
+        credentials=credentials,
+    )
+
+
+def copy(
+    store: Store,
+    *,
+    source: Target = SOURCE,
+    target: Target = TARGET,
+    server_side: bool = True,
+    headers: tuple[Header, ...] = (),
+    part_size: int = 8,
+    slots: int = 3,
+    digests: tuple[str, ...] = BOTH,
+    sidecar: bool = True,
+    unproven: bool = False,
+    if_none_match: bool = False,
+    workers: int = 2,
+    concurrency: int = 3,
+    attempts: int = 10,
+    seed: int | None = None,
+    credentials: Credentials | None = None,
+) -> World:
+    """A copy of what ``store`` keeps as its source."""
+    memory = slots * stride(part_size)
+    parts = Passing(Ledger(memory, part_size))
+    return World(
+        Copy(
+            source,
+            target,
+            parts,
+            headers=headers,
+            digests=digests,
+            sidecar=sidecar,
+            unproven=unproven,
+            if_none_match=if_none_match,
+            server_side=server_side,
+            part_size=part_size,
+        ),
+        parts,
+        store,
+        Memory(memory),
+        capacity=memory,
+        workers=workers,
+        concurrency=concurrency,
+        attempts=attempts,
+        seed=seed,
+        credentials=credentials,
     )

@@ -5,9 +5,10 @@ gives bytes, a request is answered, the collector hashes, writes or is heard) is
 the first or by a seeded die, so that one number is one history. Bytes are real and lie in real slots, so two
 owners of one slot would show; besides, every action is held against the promises that must hold at any time:
 
-- a slot has one owner; a part's first attempts go out in part order; no more part requests than allowed;
+- a slot has one owner, who may hand it on (a copy's part is received, then sent); a part's first attempts go
+  out in part order; no more part requests than allowed;
 - no worker is used after its loss has been told, nothing is sent between Hush and Silent;
-- an upload is aborted only after silence; nothing follows Finish.
+- an upload that has got parts is aborted only after silence; nothing follows Finish.
 """
 
 from __future__ import annotations
@@ -17,10 +18,11 @@ from collections.abc import Callable
 from functools import partial
 from math import inf
 from random import Random
+from typing import Protocol
+from urllib.parse import parse_qs
 
 from gof3r.engine.errors import Gof3rError
 from gof3r.engine.flow.dispatch import CONTROL, JOBS_A_WORKER, SPARES, Dispatch
-from gof3r.engine.flow.download import Download
 from gof3r.engine.flow.events import (
     Action,
     Announce,
@@ -31,17 +33,22 @@ from gof3r.engine.flow.events import (
     Hush,
     Lost,
     Note,
+    NotRenewed,
     Receipt,
+    Renew,
+    Renewed,
     Send,
     Silent,
     Tell,
     Warn,
 )
+from gof3r.engine.flow.passing import Passing
+from gof3r.engine.flow.signers import Signer, Signers
+from gof3r.engine.flow.story import Story
 from gof3r.engine.flow.transfer import Feed, Transfer
-from gof3r.engine.flow.upload import Upload
 from gof3r.engine.flow.verify import judge
 from gof3r.engine.s3 import checksums
-from gof3r.engine.values import Failure, Job, Outcome, Response, Slot
+from gof3r.engine.values import Credentials, Failure, Job, Outcome, Response, Role, Slot
 from tests.flow.collector import Collector
 from tests.flow.scripts import Die, Hang, Script, honest
 from tests.flow.store import Store
@@ -53,6 +60,12 @@ EPOCH = 1_700_000_000.0
 """The wall clock then."""
 
 
+class Told(Protocol):
+    name: str
+
+    def story(self) -> Story: ...
+
+
 class World:
     """``on`` scripts what comes of single requests, ``default`` of all others; ``before`` runs before each
     step (None to go on, or an event that happens now). ``seed``: the die of this history; None for the order
@@ -60,7 +73,7 @@ class World:
 
     def __init__(
         self,
-        story: Upload | Download,
+        story: Told,
         feed: Feed,
         store: Store,
         memory: Memory,
@@ -71,27 +84,31 @@ class World:
         concurrency: int = 3,
         attempts: int = 10,
         seed: int | None = None,
+        credentials: Credentials | None = None,
     ) -> None:
         self.store = store
-        self.random = Random(seed)
+        self.random = Random(seed or 0)  # one history, also where nothing is shuffled
         self.shuffled = seed is not None
         self.memory = memory
         self.now = STARTED
+        main = Signer(credentials, renewable=credentials is not None)
+        self.signers = Signers({"main": main, "source": Signer(None)})
         self.dispatch = Dispatch(
             name=story.name,
-            credentials=None,
+            signers=self.signers,
             workers=workers,
             concurrency=concurrency,
             attempts=attempts,
             random=self.random.random,
         )
-        self.transfer = Transfer(story.name, story.story(), feed, self.dispatch)
+        self.transfer = Transfer(story.name, story.story(), feed, self.dispatch, self.signers)
         self._capacity = capacity
         self._workers, self._concurrency = workers, concurrency
         # What a test may set.
         self.scripts: dict[str, list[Script]] = {}
         self.default: Callable[[Job], Script] = lambda job: honest
         self.before: Callable[[], Event | None] = lambda: None
+        self.look_up: Callable[[Role], Renewed | NotRenewed] = lambda role: NotRenewed(role, "nothing there")
         self.source = source
         self.source_idle = False
         self.reader_slow = False
@@ -111,6 +128,7 @@ class World:
         self._fill: Fill | None = None
         self._wire: dict[int, tuple[int, Job]] = {}
         self._hung: set[int] = set()
+        self._looks: deque[Role] = deque()
         self._hushing = False
         self._control: deque[Event] = deque()
         self._dead: set[int] = set()
@@ -118,7 +136,9 @@ class World:
         self._next_first = 1
         self._uses: dict[Slot, set[str]] = {}
         self._next_beat = STARTED
-        self.collector = Collector(memory, writes=source is None)
+        self._passes = isinstance(feed, Passing)
+        self._with_parts: set[str] = set()
+        self.collector = Collector(memory, writes=source is None and not self._passes)
 
     def on(self, what: str, *scripts: Script) -> World:
         """The next requests named ``what`` (as in ``log``) go as ``scripts`` say, those after them well."""
@@ -144,8 +164,8 @@ class World:
         assert self.finish is not None
         if self.finish.error is not None:
             raise self.finish.error
-        assert self.finish.receipt is not None
-        return self.finish.receipt
+        assert isinstance(self.finish.result, Receipt)
+        return self.finish.result
 
     @property
     def error(self) -> Gof3rError:
@@ -183,6 +203,8 @@ class World:
             enabled.append(lambda: self.handle(self._control.popleft()))
         if self.collector.messages:
             enabled.append(lambda: self.handle(self.collector.messages.popleft()))
+        if self._looks:
+            enabled.append(lambda: self.handle(self.look_up(self._looks.popleft())))
         if self._hushing:
             enabled.append(self._silent)
         if self.collector.orders:
@@ -225,7 +247,7 @@ class World:
         if job.direction == "send":
             assert job.part and job.slot
             body, length = self.memory.read(job.slot, job.part.length), job.part.length
-            digests = checksums.compute(job.digests, memoryview(body))
+            digests = dict(job.known) or checksums.compute(job.digests, memoryview(body))
         said = job.request.headers + checksums.digest_headers(digests)
         headers = {name.lower(): value for name, value in said}
         result = script(lambda: self.store.answer(job.request, headers, body, length))
@@ -285,8 +307,13 @@ class World:
         while self.collector.orders:  # what was ordered before a job is heard before its outcome
             self.collector.obey()
         verdict = self.collector.judge(outcome)
-        if verdict.failure is None and verdict.job.slot:
-            self._uses[verdict.job.slot].discard("send")
+        slot = verdict.job.slot
+        if verdict.failure is not None or slot is None:
+            return
+        self._uses[slot].discard("send")
+        if self._passes and verdict.job.direction == "receive":
+            self._uses[slot].remove("receive")
+            self._uses[slot] |= {"send", "hash"} if self.collector.hashes else {"send"}
 
     def _hash(self) -> None:
         slot = self.collector.hash()
@@ -318,6 +345,9 @@ class World:
                     self.warnings.append(text)
                 case Note(text):
                     self.notes.append(text)
+                case Renew(role):
+                    assert role not in self._looks, "one look at a time"
+                    self._looks.append(role)
                 case Finish():
                     assert "internal error" not in str(action.error)
                     self.finish = action
@@ -327,7 +357,11 @@ class World:
             return f"range {job.part.number}"
         if job.part and job.request.operation == "upload_part":
             return f"part {job.part.number}"
-        return "sidecar" if "/.md5/" in job.request.path else job.request.operation
+        if job.part and job.request.operation == "upload_part_copy":
+            return f"copy {job.part.number}"
+        if "/.md5/" in job.request.path:
+            return "sidecar"
+        return f"source {job.request.operation}" if job.request.bucket == "source" else job.request.operation
 
     def _send(self, seat: int, job: Job) -> None:
         assert not self._hushing, "nothing is sent before the workers are silent"
@@ -338,19 +372,25 @@ class World:
         self.seats.append(seat)
         self.times.append(self.now)
         self.log.append(self._named(job))
+        upload_id = parse_qs(job.request.query).get("uploadId", [""])[0]
         if job.part is None:
             assert seat == CONTROL
             if job.request.operation in ("abort_multipart_upload", "list_parts"):
-                assert "silent" in self.log, "aborted while a part may still be on its way"
+                quiet = "silent" in self.log or upload_id not in self._with_parts
+                assert quiet, "aborted while a part may still be on its way"
             return
+        self._with_parts.add(upload_id)
         assert 1 <= seat <= self._workers + SPARES and seat not in self._told_lost
         parts = [other for other, its in self._wire.values() if its.part]
         assert len(parts) <= self._concurrency and parts.count(seat) <= JOBS_A_WORKER
         assert [its.part for _, its in self._wire.values()].count(job.part) <= 1, "one attempt at a time"
-        assert job.slot and job.part.length <= job.slot.size
-        if job.attempt == 1 and job.direction == "receive":
-            self._own(job.slot, "receive")
-        if job.attempt == 1 and job.request.operation != "put_object":
+        if job.direction != "none":
+            assert job.slot and job.part.length <= job.slot.size
+            if job.attempt == 1 and (job.direction == "receive" or (self._passes and not job.part.length)):
+                self._own(job.slot, job.direction)
+            assert job.direction in self._uses[job.slot], "its bytes are there"
+        onward = self._passes and job.direction == "send"
+        if job.attempt == 1 and job.slot and job.request.operation != "put_object" and not onward:
             assert job.part.number == self._next_first, "the first attempts go out in part order"
             self._next_first += 1
 

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import hashlib
 from base64 import b64encode
+from dataclasses import replace
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 from xml.etree import ElementTree
 
+import botocore.session
 import pytest
+from botocore.config import Config
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gof3r.engine.s3 import operations
-from gof3r.engine.values import Endpoint, Header, Request, Target
+from gof3r.engine.values import Endpoint, Header, Request, Role, Target
 
 AT = Target(Endpoint("https", "s3.amazonaws.com"), "us-east-1", "b", "k", False)
 VERSION = Target(Endpoint("https", "s3.amazonaws.com"), "us-east-1", "b", "k", False, "v/1=")
@@ -48,7 +53,23 @@ CHECKSUM_MODE = ("x-amz-checksum-mode", "ENABLED")
             (),
         ),
         (operations.list_parts(AT, "id"), "list_parts", "GET", "max-parts=1&uploadId=id", ()),
-        (operations.list_parts(AT, "id", 1000), "list_parts", "GET", "max-parts=1000&uploadId=id", ()),
+        (
+            operations.list_parts(AT, "id", 1000, 7),
+            "list_parts",
+            "GET",
+            "max-parts=1000&part-number-marker=7&uploadId=id",
+            (),
+        ),
+        (operations.delete_object(AT), "delete_object", "DELETE", "", ()),
+        (operations.delete_object(VERSION), "delete_object", "DELETE", "versionId=v%2F1%3D", ()),
+        (operations.get_object_tagging(AT), "get_object_tagging", "GET", "tagging=", ()),
+        (
+            operations.get_object_tagging(VERSION),
+            "get_object_tagging",
+            "GET",
+            "tagging=&versionId=v%2F1%3D",
+            (),
+        ),
         (operations.put_object(AT, [("a", "b")]), "put_object", "PUT", "", (("a", "b"),)),
         (operations.head_object(AT), "head_object", "HEAD", "", (CHECKSUM_MODE,)),
         (operations.head_object(AT, 1), "head_object", "HEAD", "partNumber=1", (CHECKSUM_MODE,)),
@@ -75,8 +96,9 @@ CHECKSUM_MODE = ("x-amz-checksum-mode", "ENABLED")
 def test_an_operation_is_this_request(
     request_: Request, operation: str, method: str, query: str, headers: tuple[Header, ...]
 ) -> None:
+    host = "b.s3.amazonaws.com"
     assert request_ == Request(
-        operation, method, "https", "b.s3.amazonaws.com", "/k", query, headers, body=b""
+        operation, method, "https", host, "/k", query, headers, b"", "b", "us-east-1", "main"
     )
 
 
@@ -131,3 +153,276 @@ def test_sidecars_live_in_the_objects_bucket_under_dot_md5(key: str) -> None:
     new, old = operations.sidecar_target(target), operations.old_sidecar_target(target)
     assert new == Target(AT.endpoint, "r", "my.bucket", f".md5/{key}.md5", True)
     assert old == Target(AT.endpoint, "r", "my.bucket", f".md5/my.bucket/{key}.md5", True)
+
+
+# listings and copies
+
+
+@pytest.mark.parametrize(
+    ("request_", "query"),
+    [
+        (operations.list_objects(AT), "encoding-type=url&list-type=2&max-keys=1000&prefix=k"),
+        (
+            operations.list_objects(VERSION, "t/+=", 5),
+            "continuation-token=t%2F%2B%3D&encoding-type=url&list-type=2&max-keys=5&prefix=k",
+        ),
+        (operations.list_multipart_uploads(AT), "max-uploads=1000&prefix=k&uploads="),
+        (
+            operations.list_multipart_uploads(VERSION, "a b", "i/d"),
+            "key-marker=a%20b&max-uploads=1000&prefix=k&upload-id-marker=i%2Fd&uploads=",
+        ),
+    ],
+)
+def test_a_listing_asks_the_bucket_for_the_keys_that_begin_with_the_targets(
+    request_: Request, query: str
+) -> None:
+    assert (request_.method, request_.path, request_.query, request_.headers) == ("GET", "/", query, ())
+
+
+SSE_C = "x-amz-server-side-encryption-customer-"
+SOURCE = Target(
+    Endpoint("https", "s3.amazonaws.com"),
+    "eu-west-1",
+    "from",
+    "/a +?/\udcff",
+    False,
+    "v/1=",
+    (
+        (f"{SSE_C}algorithm", "AES256"),
+        (f"{SSE_C.title()}Key", "theirs"),
+        (f"{SSE_C}key-MD5", "md5="),
+        ("X-Amz-Request-Payer", "requester"),
+        ("x-amz-expected-bucket-owner", "111111111111"),
+    ),
+    "source",
+)
+COPIED_FROM = (
+    ("x-amz-copy-source", "/from//a%20%2B%3F/%FF?versionId=v%2F1%3D"),
+    ("x-amz-copy-source-if-match", '"e-2"'),
+    (f"x-amz-copy-source-{SSE_C[6:]}algorithm", "AES256"),
+    (f"x-amz-copy-source-{SSE_C[6:]}key", "theirs"),
+    (f"x-amz-copy-source-{SSE_C[6:]}key-md5", "md5="),
+    ("X-Amz-Request-Payer", "requester"),
+    ("x-amz-source-expected-bucket-owner", "111111111111"),
+)
+CRC = ("x-amz-checksum-algorithm", "CRC64NVME")
+
+
+def test_a_copy_names_its_source_by_the_bytes_of_its_key_and_by_its_etag() -> None:
+    request = operations.copy_object(AT, SOURCE, "e-2", replace_metadata=False)
+    assert (request.operation, request.method, request.path, request.query, request.role) == (
+        *("copy_object", "PUT", "/k", ""),
+        "main",
+    )
+    assert request.headers == (*COPIED_FROM, CRC)
+
+
+def test_a_copy_replaces_what_it_is_told_to_replace() -> None:
+    given = [("Content-Type", "a/b"), ("x-amz-tagging", "a=b")]
+    request = operations.copy_object(
+        AT, SOURCE, "e-2", given, replace_metadata=True, replace_tags=True, crc=False
+    )
+    assert request.headers == (
+        *given,
+        *COPIED_FROM,
+        ("x-amz-metadata-directive", "REPLACE"),
+        ("x-amz-tagging-directive", "REPLACE"),
+    )
+
+
+def test_a_copied_part_is_a_span_of_the_source() -> None:
+    request = operations.upload_part_copy(AT, "id", 3, SOURCE, 10, 19, "e-2")
+    assert (request.operation, request.method, request.path) == ("upload_part_copy", "PUT", "/k")
+    assert request.query == "partNumber=3&uploadId=id"
+    assert request.headers == (*COPIED_FROM, ("x-amz-copy-source-range", "bytes=10-19"))
+
+
+def test_a_header_that_speaks_for_both_sides_of_a_copy_is_sent_once() -> None:
+    payer = (("x-amz-request-payer", "requester"), ("x-amz-expected-bucket-owner", "2"))
+    target = Target(AT.endpoint, "us-east-1", "b", "k", False, headers=payer)
+    headers = operations.upload_part_copy(target, "id", 1, SOURCE, 0, 1, "e-2").headers
+    assert headers[:2] == payer
+    assert [name.lower() for name, _ in headers].count("x-amz-request-payer") == 1
+
+
+def test_tags_become_a_query() -> None:
+    assert operations.tagging_header([("a b", "c&d=é"), ("e", "")]) == (
+        "x-amz-tagging",
+        "a%20b=c%26d%3D%C3%A9&e=",
+    )
+
+
+# botocore's opinion
+
+MINE = replace(AT, bucket="bucket")
+NAMED = {"Bucket": "bucket", "Key": "k"}
+PAGED = {"Bucket": "bucket", "Prefix": "k"}
+KEY = "a +?/é"
+FROM = Target(AT.endpoint, "us-east-1", "from", KEY, False, "v1")
+FROM_SSE_C = Target(
+    AT.endpoint,
+    "us-east-1",
+    "from",
+    KEY,
+    False,
+    "v1",
+    (
+        (f"{SSE_C}algorithm", "AES256"),
+        (f"{SSE_C}key", b64encode(b"k" * 32).decode()),
+        (f"{SSE_C}key-MD5", b64encode(hashlib.md5(b"k" * 32).digest()).decode()),
+        ("x-amz-expected-bucket-owner", "111111111111"),
+    ),
+)
+COPY_SOURCE = {"CopySource": {"Bucket": "from", "Key": KEY, "VersionId": "v1"}, "CopySourceIfMatch": '"e"'}
+
+
+@pytest.mark.parametrize(
+    ("request_", "call", "arguments"),
+    [
+        (
+            operations.delete_object(replace(MINE, version_id="v/1=")),
+            "delete_object",
+            {**NAMED, "VersionId": "v/1="},
+        ),
+        (
+            operations.get_object_tagging(replace(MINE, version_id="v/1=")),
+            "get_object_tagging",
+            {**NAMED, "VersionId": "v/1="},
+        ),
+        (
+            operations.list_objects(MINE, "t+", 7),
+            "list_objects_v2",
+            {**PAGED, "ContinuationToken": "t+", "MaxKeys": 7},
+        ),
+        (
+            operations.list_multipart_uploads(MINE, "k m", "i"),
+            "list_multipart_uploads",
+            {**PAGED, "KeyMarker": "k m", "UploadIdMarker": "i", "MaxUploads": 1000},
+        ),
+        (
+            operations.list_parts(MINE, "i", 9, 4),
+            "list_parts",
+            {**NAMED, "UploadId": "i", "MaxParts": 9, "PartNumberMarker": 4},
+        ),
+        (
+            operations.copy_object(
+                MINE,
+                FROM_SSE_C,
+                "e",
+                [("x-amz-meta-a", "b"), ("x-amz-tagging", "c=d"), ("If-None-Match", "*")],
+                replace_metadata=True,
+                replace_tags=True,
+            ),
+            "copy_object",
+            {
+                **NAMED,
+                **COPY_SOURCE,
+                "CopySourceSSECustomerAlgorithm": "AES256",
+                "CopySourceSSECustomerKey": "k" * 32,
+                "ExpectedSourceBucketOwner": "111111111111",
+                "Metadata": {"a": "b"},
+                "MetadataDirective": "REPLACE",
+                "Tagging": "c=d",
+                "TaggingDirective": "REPLACE",
+                "ChecksumAlgorithm": "CRC64NVME",
+                "IfNoneMatch": "*",
+            },
+        ),
+        (
+            operations.upload_part_copy(MINE, "i", 2, FROM, 5, 9, "e"),
+            "upload_part_copy",
+            {**NAMED, **COPY_SOURCE, "UploadId": "i", "PartNumber": 2, "CopySourceRange": "bytes=5-9"},
+        ),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_an_operation_is_the_request_that_botocore_makes(
+    request_: Request, call: str, arguments: dict[str, Any]
+) -> None:
+    theirs = botocores(call, arguments)
+    assert theirs.method == request_.method
+    split = urlsplit(theirs.url)
+    assert (split.path, parsed(split.query)) == (request_.path, parsed(request_.query))
+    assert asked(theirs.headers.items()) == asked(request_.headers)
+
+
+class _Caught(Exception):
+    pass
+
+
+def botocores(call: str, arguments: dict[str, Any]) -> Any:
+    """The request that botocore would send."""
+    session = botocore.session.Session()
+    session.set_credentials("AKID", "SECRET")
+    config = Config(s3={"addressing_style": "virtual"}, retries={"total_max_attempts": 1})
+    client = session.create_client("s3", region_name="us-east-1", config=config)
+    caught: list[Any] = []
+
+    def catch(request: Any, **_: Any) -> None:
+        caught.append(request)
+        raise _Caught
+
+    client.meta.events.register("before-send.s3", catch)
+    with pytest.raises(_Caught):
+        getattr(client, call)(**arguments)
+    return caught[0]
+
+
+def parsed(query: str) -> dict[str, str]:
+    return dict(parse_qsl(query, keep_blank_values=True))
+
+
+def asked(headers: Any) -> dict[str, str]:
+    """What headers ask for, by lower-case name; the slash before a copy's source is optional."""
+    signing = {"x-amz-date", "x-amz-content-sha256"}
+    texts = {
+        name.lower(): value.decode() if isinstance(value, bytes) else value
+        for name, value in headers
+        if name.lower().startswith(("x-amz-", "if-")) and name.lower() not in signing
+    }
+    if "x-amz-copy-source" in texts:
+        texts["x-amz-copy-source"] = texts["x-amz-copy-source"].lstrip("/")
+    return texts
+
+
+# what a target brings along
+
+OPERATIONS = [
+    operations.create_multipart_upload,
+    lambda at: operations.upload_part(at, "id", 1),
+    lambda at: operations.upload_part_copy(at, "id", 1, AT, 0, 1, "e"),
+    lambda at: operations.complete_multipart_upload(at, "id", [(1, "e", "")], 1),
+    lambda at: operations.list_parts(at, "id"),
+    operations.put_object,
+    lambda at: operations.copy_object(at, AT, "e", replace_metadata=False),
+    operations.head_object,
+    operations.get_object,
+    operations.delete_object,
+    operations.get_object_tagging,
+    operations.list_objects,
+    operations.list_multipart_uploads,
+    lambda at: operations.abort_multipart_upload(at, "id"),
+]
+NAMES = {"list_objects": "ListObjectsV2"}
+MODEL = botocore.session.Session().get_service_model("s3")
+
+
+@pytest.mark.parametrize("role", ["main", "source"])
+@pytest.mark.parametrize("make", OPERATIONS)
+def test_every_operation_carries_its_targets_role_and_those_of_its_headers_that_it_knows(
+    make: Any, role: Role
+) -> None:
+    headers = (
+        ("x-amz-request-payer", "requester"),
+        ("x-amz-expected-bucket-owner", "1"),
+        (f"{SSE_C}algorithm", "AES256"),
+        (f"{SSE_C}key", "k"),
+        (f"{SSE_C}key-MD5", "m"),
+    )
+    request = make(Target(AT.endpoint, "r", "b", "k", False, headers=headers, role=role))
+    name = NAMES.get(request.operation) or request.operation.title().replace("_", "")
+    shape: Any = MODEL.operation_model(name).input_shape
+    known = {member.serialization.get("name", "").lower() for member in shape.members.values()}
+    expected = [header for header in headers if header[0].lower() in known]
+    assert [header for header in request.headers if header in headers] == expected
+    assert (request.bucket, request.region, request.role) == ("b", "r", role)

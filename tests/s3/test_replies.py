@@ -75,7 +75,8 @@ def test_an_error_without_a_readable_body_is_told_by_its_status(
     status: int, headers: dict[str, str], code: str, message: str, body: bytes
 ) -> None:
     failed = replies.failure(Response(status, {**headers, "x-amz-request-id": "R2"}, body))
-    assert failed == Failure("server", code, message, status, "R2")
+    region = headers.get("x-amz-bucket-region", "")
+    assert failed == Failure("server", code, message, status, "R2", region=region)
 
 
 def test_a_redirects_own_code_is_kept_and_its_region_named() -> None:
@@ -84,6 +85,42 @@ def test_a_redirects_own_code_is_kept_and_its_region_named() -> None:
     assert failed is not None
     assert failed.code == "Redirect"
     assert failed.message == "Over there. (the bucket is in region eu-west-1)"
+    assert failed.region == "eu-west-1"
+
+
+MALFORMED = (
+    b"<Error><Code>AuthorizationHeaderMalformed</Code><Region>%b</Region><Endpoint>evil</Endpoint></Error>"
+)
+
+
+@pytest.mark.parametrize(
+    ("status", "header", "body", "region"),
+    [
+        (301, "eu-west-1", b"", "eu-west-1"),
+        (307, "us-gov-west-1", ERROR, "us-gov-west-1"),
+        (400, "eu-west-1", b"", "eu-west-1"),
+        (400, "eu-west-1", MALFORMED % b"eu-west-2", "eu-west-1"),
+        (400, "", MALFORMED % b" eu-west-2 ", "eu-west-2"),
+        (400, "", MALFORMED % b"", ""),
+        (400, "", MALFORMED % b"x.evil.com/", ""),
+        (400, "", MALFORMED.replace(b"AuthorizationHeaderMalformed", b"InvalidArgument") % b"eu-west-2", ""),
+        (301, "", b"<Error><Endpoint>b.s3.eu-west-1.amazonaws.com</Endpoint></Error>", ""),
+        (301, "x.evil.com", b"", ""),
+        (301, "EU", b"", ""),
+        (301, "a" * 41, b"", ""),
+        (301, "eu-west-1\n", b"", ""),
+        (403, "eu-west-1", b"", ""),
+        (404, "eu-west-1", b"", ""),
+        (503, "eu-west-1", ERROR, ""),
+    ],
+)
+def test_the_buckets_region_is_believed_where_a_request_went_to_the_wrong_one_and_only_as_a_name(
+    status: int, header: str, body: bytes, region: str
+) -> None:
+    failed = replies.failure(Response(status, {"x-amz-bucket-region": header}, body))
+    assert failed is not None
+    assert failed.region == region
+    assert "evil" not in failed.message
 
 
 @pytest.mark.parametrize(
@@ -142,8 +179,9 @@ BOMB = b'<!DOCTYPE a [<!ENTITY x "SlowDown">]><Error><Code>&x;</Code></Error>'
         BOMB.decode().encode("utf-16"),
         b'<?xml version="1.0" encoding="UTF-7"?>' + BOMB.replace(b"<!DOCTYPE", b"+ADw-!DOCTYPE"),
         b"<Error><Code>SlowDown</Code><Message>" + b"x" * replies.MAX_XML + b"</Message></Error>",
+        b"<Error><Code>SlowDown</Code>" + b"<a/>" * 100_000 + b"</Error>",
     ],
-    ids=["dtd", "dtd in utf-16", "dtd in utf-7", "huge"],
+    ids=["dtd", "dtd in utf-16", "dtd in utf-7", "huge", "of many tags"],
 )
 def test_hostile_xml_is_not_read(body: bytes) -> None:
     failed = replies.failure(Response(400, {}, body))
@@ -155,7 +193,7 @@ def test_hostile_xml_is_not_read(body: bytes) -> None:
 
 
 def test_deeply_nested_xml_is_survived() -> None:
-    assert replies.failure(Response(200, {}, b"<a>" * 100_000 + b"</a>" * 100_000)) is None
+    assert replies.failure(Response(200, {}, b"<a>" * 50_000 + b"</a>" * 50_000)) is None
 
 
 def test_what_a_server_says_is_one_printable_line() -> None:
@@ -208,6 +246,21 @@ def test_complete_of_a_store_without_checksums_and_versions_tells_the_etag() -> 
     assert replies.completed(Response(200, {}, body)) == Completed("e", "", "")
 
 
+@pytest.mark.parametrize("root", [b"CopyObjectResult", b"CopyPartResult"])
+@pytest.mark.parametrize("etag", [b"%b" % MD5.encode(), b"&quot;%b&quot;" % MD5.encode()])
+def test_a_copy_tells_etag_checksum_and_version(root: bytes, etag: bytes) -> None:
+    body = b" <%b%b><LastModified>2009-10-12T17:50:30.000Z</LastModified><ETag>%b</ETag>%b</%b>" % (
+        *(root, XMLNS, etag, b"<ChecksumCRC64NVME>AAECAwQFBgc=</ChecksumCRC64NVME>", root),
+    )
+    answer = Response(200, {"x-amz-version-id": "v"}, body)
+    assert replies.copied(answer) == Completed(MD5, "AAECAwQFBgc=", "v")
+
+
+def test_a_copy_without_an_etag_is_unreadable() -> None:
+    with pytest.raises(Unreadable, match="no ETag"):
+        replies.copied(Response(200, {}, b"<CopyObjectResult><LastModified/></CopyObjectResult>"))
+
+
 @pytest.mark.parametrize("length", range(0, len(COMPLETED) - 1, 7))
 def test_a_complete_cut_short_anywhere_is_unreadable(length: int) -> None:
     with pytest.raises(Unreadable):
@@ -244,7 +297,76 @@ def test_a_head_tells_all_about_a_plain_object() -> None:
         part_count=0,
         part_length=10,
         version_id="v",
+        headers={
+            "content-length": "10",
+            "etag": f'"{MD5}"',
+            "x-amz-version-id": "v",
+            "x-amz-server-side-encryption": "AES256",
+            "x-amz-checksum-crc64nvme": crc(),
+            "x-amz-checksum-type": "FULL_OBJECT",
+        },
     )
+    assert answer.encryption == "AES256"
+
+
+def test_a_head_tells_what_a_copy_is_to_be_created_with() -> None:
+    answer = head(
+        content_type="text/plain; charset=utf-8",
+        content_disposition='attachment; filename="\xc3\xa9"',
+        cache_control="no-cache",
+        expires="0",
+        x_amz_website_redirect_location="/there",
+        x_amz_meta_a="1",
+        x_amz_meta_x_amz_meta_b="=?UTF-8?Q?=C3=A9?=",
+        x_amz_meta_c="\xc3\xa9\xff",
+        x_amz_meta_="",
+        x_amz_tagging_count="3",
+        x_amz_storage_class="GLACIER",
+        last_modified=DATE,
+    )
+    assert answer.content_headers == (
+        ("Content-Type", "text/plain; charset=utf-8"),
+        ("Content-Disposition", 'attachment; filename="é"'),
+        ("Cache-Control", "no-cache"),
+        ("Expires", "0"),
+        ("x-amz-website-redirect-location", "/there"),
+    )
+    # UTF-8 where a store sends it raw, RFC 2047 as S3 sends it and takes it back, other bytes as they are.
+    assert answer.metadata == {"a": "1", "x-amz-meta-b": "=?UTF-8?Q?=C3=A9?=", "c": "é\udcff", "": ""}
+    assert (answer.tag_count, answer.storage_class, answer.modified) == (3, "GLACIER", 100.0)
+
+
+@pytest.mark.parametrize("tags", ["", "x", "-1", "9" * 9])
+def test_a_head_that_tells_little_is_of_a_standard_object_without_extras(tags: str) -> None:
+    answer = head(x_amz_tagging_count=tags, last_modified="yesterday")
+    assert (answer.modified, answer.storage_class, answer.encryption) == (None, "STANDARD", "")
+    assert (answer.metadata, answer.content_headers, answer.tag_count) == ({}, (), 0)
+    assert answer.composite_checksums == {}
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "value", "told"),
+    [
+        ("COMPOSITE", "sha256", crc(32) + "-2", True),
+        ("COMPOSITE", "crc32c", crc(4) + "-10000", True),
+        ("composite", "crc32", crc(4) + "-1", True),
+        ("", "sha1", crc(20) + "-2", True),
+        ("FULL_OBJECT", "crc32", crc(4) + "-2", False),
+        ("COMPOSITE", "crc32", crc(4), False),
+        ("COMPOSITE", "crc32", crc(4) + "-0", False),
+        ("COMPOSITE", "crc32", crc(4) + "-x", False),
+        ("COMPOSITE", "crc32", crc(8) + "-2", False),
+        ("COMPOSITE", "crc32", "-2", False),
+        ("COMPOSITE", "crc32", "????-2", False),
+        ("COMPOSITE", "md5", crc(16) + "-2", False),
+    ],
+)
+def test_a_checksum_of_the_parts_checksums_is_told_as_s3_writes_it(
+    kind: str, name: str, value: str, told: bool
+) -> None:
+    given = {"x_amz_checksum_type": kind} if kind else {}
+    answer = head(etag=PARTS, **given, **{f"x_amz_checksum_{name}": value})
+    assert answer.composite_checksums == ({name: value} if told else {})
 
 
 def test_a_head_of_one_part_tells_the_objects_size_and_the_parts_length() -> None:
@@ -425,9 +547,11 @@ def test_any_other_sidecar_is_unreadable(body: bytes) -> None:
 
 NAMES = [
     "content-length",
+    "content-type",
     "content-range",
     "date",
     "etag",
+    "last-modified",
     "retry-after",
     "x-amz-bucket-region",
     "x-amz-checksum-crc32",
@@ -437,6 +561,7 @@ NAMES = [
     "x-amz-mp-parts-count",
     "x-amz-request-id",
     "x-amz-server-side-encryption",
+    "x-amz-tagging-count",
 ]
 LIKELY = st.sampled_from(
     [MD5, f'"{MD5}-2"', "5", "bytes 0-4/5", DATE, "FULL_OBJECT", "Mon, 99 Feb", "1 1 1 1:1:1:1", "=", "٣"]
@@ -476,12 +601,17 @@ def test_any_answer_at_all_is_a_failure_or_none(response: Response) -> None:
         assert failed.server_time is None or 0 <= failed.server_time < 1 << 32
 
 
+def all_of(answer: ObjectHead) -> object:
+    content = (answer.content_headers, answer.metadata, answer.tag_count, answer.composite_checksums)
+    return content, answer.modified, answer.storage_class, answer.encryption
+
+
 @pytest.mark.parametrize(
     "read",
     [
         replies.upload_id,
         replies.completed,
-        replies.object_head,
+        lambda response: all_of(replies.object_head(response)),
         replies.content_range,
         replies.etag,
         replies.sidecar,

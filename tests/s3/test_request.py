@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from urllib.parse import unquote_to_bytes
 
 import pytest
@@ -15,6 +16,7 @@ from gof3r.engine.s3.request import (
     needs_path_style,
     parse_endpoint,
     parse_object_url,
+    relocated,
     request_for,
 )
 from gof3r.engine.values import Endpoint, Target
@@ -254,3 +256,56 @@ def test_any_key_of_up_to_1024_bytes_is_accepted(key: str) -> None:
 def test_names_that_no_request_can_carry_are_refused(bucket: str, key: str, said: str) -> None:
     with pytest.raises(UsageError, match=said):
         check_names(bucket, key)
+
+
+@pytest.mark.parametrize(
+    ("host", "moved"),
+    [
+        ("b.s3.us-east-1.amazonaws.com", "b.s3.eu-west-1.amazonaws.com"),
+        ("s3.us-gov-west-1.amazonaws.com", "s3.eu-west-1.amazonaws.com"),
+        ("b.s3.amazonaws.com", "b.s3.eu-west-1.amazonaws.com"),
+        ("s3.amazonaws.com", "s3.eu-west-1.amazonaws.com"),
+        ("s3.cn-north-1.amazonaws.com.cn", "s3.eu-west-1.amazonaws.com.cn"),
+        ("b.s3.dualstack.us-east-1.amazonaws.com", "b.s3.dualstack.eu-west-1.amazonaws.com"),
+        ("b.s3-fips.us-east-1.amazonaws.com", "b.s3-fips.eu-west-1.amazonaws.com"),
+        ("b.s3-fips.dualstack.us-east-1.amazonaws.com", "b.s3-fips.dualstack.eu-west-1.amazonaws.com"),
+        ("s3-us-west-2.amazonaws.com", "s3.eu-west-1.amazonaws.com"),
+        ("s3.us-east-1.amazonaws.com:8443", "s3.eu-west-1.amazonaws.com:8443"),
+        ("us-east-1.s3.us-east-1.amazonaws.com", "us-east-1.s3.eu-west-1.amazonaws.com"),
+        ("s3.us-east-1.s3.us-east-1.amazonaws.com", "s3.us-east-1.s3.eu-west-1.amazonaws.com"),
+        ("b.s3-accelerate.amazonaws.com", "b.s3-accelerate.amazonaws.com"),
+        ("s3.us-east-1.example.com", "s3.us-east-1.example.com"),
+        ("s3.us-east-1.amazonaws.com.example.com", "s3.us-east-1.amazonaws.com.example.com"),
+        ("s3.us-east-1.notamazonaws.com", "s3.us-east-1.notamazonaws.com"),
+        ("xs3.us-east-1.amazonaws.com", "xs3.us-east-1.amazonaws.com"),
+        ("127.0.0.1:9000", "127.0.0.1:9000"),
+    ],
+)
+def test_a_request_moves_to_the_buckets_region_within_aws_and_stays_at_any_other_host(
+    host: str, moved: str
+) -> None:
+    request = replace(request_for(target(), "x", "GET", [("a", "b")], [("c", "d")]), authority=host)
+    assert relocated(request, "eu-west-1") == replace(request, authority=moved, region="eu-west-1")
+
+
+SSE_C_KEY = ("X-Amz-Server-Side-Encryption-Customer-Key", "k")
+PAYER = ("x-amz-request-payer", "requester")
+
+
+@pytest.mark.parametrize(("operation", "encrypted"), [("get_object", True), ("delete_object", False)])
+def test_the_headers_of_a_target_come_before_the_requests_and_a_customers_key_only_where_s3_knows_it(
+    operation: str, encrypted: bool
+) -> None:
+    at = replace(target(), headers=(SSE_C_KEY, PAYER))
+    own = (SSE_C_KEY, PAYER) if encrypted else (PAYER,)
+    assert request_for(at, operation, "GET", (), [("a", "b")]).headers == (*own, ("a", "b"))
+
+
+def test_neither_a_target_nor_a_request_shows_a_customers_key() -> None:
+    at = replace(target(), headers=((SSE_C_KEY[0], "hidden"),))
+    assert "hidden" not in repr(at) + str(at) + repr(request_for(at, "get_object", "GET"))
+
+
+@pytest.mark.parametrize(("path_style", "path"), [(False, "/"), (True, "/b/")])
+def test_a_target_without_a_key_is_its_bucket(path_style: bool, path: str) -> None:
+    assert request_for(target("", path_style=path_style), "x", "GET").path == path

@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from gof3r import credentials
 from gof3r.engine.errors import Gof3rError
+from gof3r.engine.flow.signers import Signer
+from gof3r.engine.orders import Signer as Order
+from gof3r.engine.proc import credentials
 from gof3r.engine.values import Credentials
 
 KEYS = {"AWS_ACCESS_KEY_ID": "AKENV", "AWS_SECRET_ACCESS_KEY": "secret-env"}
@@ -47,22 +49,35 @@ def shared(environment: dict[str, str]) -> dict[str, str]:
     ],
 )
 def test_keys_in_the_environment_answer(environ: Mapping[str, str], found: Credentials) -> None:
-    assert credentials.resolve(environ, "", True) == found
+    assert credentials.resolve(Order(), environ) == Signer(found)
 
 
 def test_keys_in_the_environment_need_neither_botocore_nor_a_process(environment: dict[str, str]) -> None:
     program = (
         "import sys; sys.path[:] = sys.argv[1:]\n"
-        "import os; from gof3r import credentials\n"
+        "import os; from gof3r.engine.orders import Signer; from gof3r.engine.proc import credentials\n"
         "sys.executable = '/nowhere/python'\n"
-        "assert credentials.resolve(os.environ, '', True).access_key == 'AKENV'\n"
+        "assert credentials.resolve(Signer(), os.environ).credentials.access_key == 'AKENV'\n"
         "assert 'botocore' not in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", program, *sys.path], env={**environment, **KEYS}, check=True)
 
 
 def test_unsigned_requests_need_no_keys() -> None:
-    assert credentials.resolve({}, "", False) is None
+    assert credentials.resolve(Order(sign=False), {}) == Signer(None)
+
+
+def test_keys_given_outright_go_before_all_others() -> None:
+    given = Credentials("AKGIVEN", "secret-given")
+    assert credentials.resolve(Order(keys=given), KEYS) == Signer(given)
+
+
+@pytest.mark.parametrize("name", ["AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"])
+@pytest.mark.parametrize("value", ["secret\n", "sec ret", "secret\r"])
+def test_keys_with_a_line_s_end_from_a_file_are_named_and_not_shown(name: str, value: str) -> None:
+    with pytest.raises(Gof3rError, match=f"^{name} holds a space or a control character") as raised:
+        credentials.resolve(Order(), {**KEYS, name: value})
+    assert "sec" not in str(raised.value)
 
 
 @pytest.mark.parametrize(
@@ -78,7 +93,9 @@ def test_unsigned_requests_need_no_keys() -> None:
 def test_the_shared_file_answers_for_a_profile(
     environ: Mapping[str, str], profile: str, found: Credentials, shared: dict[str, str]
 ) -> None:
-    assert credentials.resolve({**shared, **environ}, profile, True) == found
+    signer = credentials.resolve(Order(profile=profile), {**shared, **environ})
+    # Whoever wrote the file may write newer ones into it.
+    assert signer == Signer(found, renewable=True)
 
 
 def test_a_credential_process_answers_with_its_expiry(environment: dict[str, str], tmp_path: Path) -> None:
@@ -96,8 +113,10 @@ def test_a_credential_process_answers_with_its_expiry(environment: dict[str, str
     )
     Path(environment["AWS_CONFIG_FILE"]).write_text(f"[profile p]\ncredential_process = cat {answer}\n")
     expires = datetime(2099, 1, 2, 3, 4, 5, tzinfo=timezone.utc).timestamp()
-    found = credentials.resolve(environment, "p", True)
-    assert found == Credentials("AKPROCESS", "secret-process", "token-process", expires)
+    signer = credentials.resolve(Order(profile="p"), environment)
+    assert signer.credentials == Credentials("AKPROCESS", "secret-process", "token-process")
+    assert signer.credentials is not None and signer.credentials.expires == expires
+    assert signer.renewable and signer.lasts is not None
 
 
 @pytest.mark.parametrize(
@@ -116,7 +135,7 @@ def test_without_keys_the_error_says_where_they_were_looked_for(
     failing = "[profile failing]\ncredential_process = sh -c 'echo no such person >&2; exit 1'\n"
     Path(environment["AWS_CONFIG_FILE"]).write_text(failing)
     with pytest.raises(Gof3rError) as raised:
-        credentials.resolve({**environment, **environ}, profile, True)
+        credentials.resolve(Order(profile=profile), {**environment, **environ})
     text = str(raised.value)
     assert raised.value.exit_code == 1
     assert "\n" not in text
@@ -130,7 +149,8 @@ def test_files_in_the_current_directory_are_not_run(
     for name in ("json", "subprocess", "botocore"):
         (tmp_path / f"{name}.py").write_text("raise SystemExit('a file of the current directory was run')")
     monkeypatch.chdir(tmp_path)
-    assert credentials.resolve(shared, "", True) == Credentials("AKDEFAULT", "secret-default")
+    found = credentials.resolve(Order(), shared).credentials
+    assert found == Credentials("AKDEFAULT", "secret-default")
 
 
 def test_a_search_that_takes_too_long_is_given_up(
@@ -138,7 +158,7 @@ def test_a_search_that_takes_too_long_is_given_up(
 ) -> None:
     monkeypatch.setattr(credentials, "TIMEOUT", 0.001)  # no interpreter starts in a millisecond
     with pytest.raises(Gof3rError, match="cannot look for credentials: no answer in 0 s"):
-        credentials.resolve(shared, "", True)
+        credentials.resolve(Order(), shared)
 
 
 def test_an_interpreter_that_does_not_start_is_named(
@@ -146,10 +166,10 @@ def test_an_interpreter_that_does_not_start_is_named(
 ) -> None:
     monkeypatch.setattr(sys, "executable", "/nowhere/python")
     with pytest.raises(Gof3rError, match="/nowhere/python does not start: No such file"):
-        credentials.resolve(shared, "", True)
+        credentials.resolve(Order(), shared)
 
 
 def test_a_search_that_dies_is_told(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "executable", "/bin/false")
     with pytest.raises(Gof3rError, match="cannot look for credentials: the process for it exited with 1"):
-        credentials.resolve(environment, "", True)
+        credentials.resolve(Order(), environment)

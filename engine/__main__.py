@@ -1,0 +1,33 @@
+"""``python -m gof3r.engine WISHES NEWS``: one order for a caller in another process, by two descriptors."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from .proc.caller import Caller
+from .proc.channel import Receiver, Sender
+
+
+def main(wishes: int, news: int) -> int:
+    """Take an order, carry it out, and say how it went. The exit code is for people who look at processes:
+    callers read the last message."""
+    for fd in (wishes, news):
+        os.set_inheritable(fd, False)
+    caller = Caller(Receiver(wishes), Sender(news))
+    start = caller.start()
+    if start is None:
+        return 0
+    try:
+        from .proc.session import Ends, carry_out  # late: to be reported, should it fail
+
+        ends = Ends(start.source, start.sink, caller, start.vouched)
+        caller.end(carry_out(start.order, caller, os.environ, ends))
+    except BaseException as error:
+        caller.end(error=error)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(int(sys.argv[1]), int(sys.argv[2])))

@@ -1,0 +1,177 @@
+"""The story of a copy: by the server where it can, through our slots where it cannot.
+
+What passes through is received into a slot, range by range, and sent from there. The source is proven as a
+download's, before anything becomes an object of the destination; the destination is proven as an upload's.
+What was copied by the server and cannot be proven is copied again, through the slots.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import replace
+
+from ..errors import TransferError
+from ..s3 import replies
+from ..values import Digests, Header, Target
+from . import plan, sidecar
+from .boundaries import are_allowed, equal_parts, largest, own_parts
+from .condition import NEVER_OVERWRITE, Condition, only_over, refuse_existing
+from .download import range_work
+from .events import Expect, Receipt, Tell, Warn
+from .inherited import created_with
+from .passing import Passing
+from .proof import Proof, Prover
+from .server_copy import Cannot, ServerCopy
+from .story import Instruction, Story, Telling, stream_digests
+from .upload import Upload, write_sidecar
+from .verify import CRC
+
+
+class Copy:
+    """One copy of ``source`` to ``target``. ``headers`` replace the source's of the same name; ``digests`` is
+    what parts are sent with and what may be computed for proofs; ``sidecar`` and ``unproven`` are as for a
+    download of the source, and the destination gets a sidecar too; ``if_none_match`` never replaces an
+    object; ``server_side``: the target's server can read the source by the same keys; ``part_size``: bytes of
+    the parts of an object whose own parts cannot be used."""
+
+    def __init__(
+        self,
+        source: Target,
+        target: Target,
+        parts: Passing,
+        *,
+        headers: tuple[Header, ...],
+        digests: tuple[str, ...],
+        sidecar: bool,
+        unproven: bool,
+        if_none_match: bool,
+        server_side: bool,
+        part_size: int,
+    ) -> None:
+        self.name = f"copy {source} to {target}"
+        self._source = source
+        self._target = target
+        self._parts = parts
+        self._headers = headers
+        self._digests = digests
+        self._sidecar = sidecar
+        self._condition: Condition = NEVER_OVERWRITE if if_none_match else ()
+        self._server_side = server_side
+        self._part_size = part_size
+        self._prover = Prover(
+            self.name,
+            source,
+            digests=digests,
+            sidecar=sidecar,
+            unproven=unproven,
+            memory=parts.memory,
+            part_size=part_size,
+        )
+
+    def story(self) -> Story:
+        """The whole copy, top to bottom."""
+        self._refuse_itself()
+        if self._condition:
+            yield from refuse_existing(self.name, self._target)
+        head = yield from self._prover.head()
+        if self._server_side:
+            try:
+                return (yield from self._by_server(head))
+            except Cannot as why:
+                yield Warn(f"{why}: copying through this machine instead")
+                if why.made and self._condition:
+                    self._condition = only_over(why.made)
+        return (yield from self._through(head))
+
+    def _refuse_itself(self) -> None:
+        source, target = self._source, self._target
+        same = (source.endpoint, source.bucket, source.key) == (target.endpoint, target.bucket, target.key)
+        if same and not source.version_id and not self._headers:
+            raise TransferError(f"{self.name}: the source is the destination, and no header would change")
+
+    # --- by the server ------------------------------------------------------------------
+
+    def _by_server(self, head: replies.ObjectHead) -> Generator[Instruction, object, Receipt]:
+        server = ServerCopy(
+            self.name,
+            self._source,
+            self._target,
+            self._parts,
+            headers=self._headers,
+            digests=self._digests,
+            condition=self._condition,
+            part_size=self._part_size,
+        )
+        completed, proofs = yield from server.copy(head)
+        digests = {CRC: head.checksums[CRC]} if CRC in proofs else {}
+        md5, certain = yield from self._known_md5(head)
+        if md5:
+            yield from self._write_sidecar(completed.etag if certain else "", md5)
+        if certain:
+            digests["md5"] = md5
+        return Receipt(head.size, completed.etag, proofs, completed.version_id, digests)
+
+    def _known_md5(self, head: replies.ObjectHead) -> Generator[Instruction, object, tuple[bytes, bool]]:
+        """The md5 of the source's bytes, for the sidecar, and whether it is certain: a sidecar that names no
+        ETag may be about an older object, and is copied as it is. b"" when none is wanted, or nobody has told
+        it."""
+        if not self._sidecar:
+            return b"", False
+        if not head.opaque_etag and not replies.is_composite(head.etag):
+            return bytes.fromhex(head.etag), True
+        try:
+            known = yield from sidecar.find(self._source, head.etag)
+        except replies.Unreadable as unreadable:
+            yield Warn(f"{self._source}: {unreadable}: not copied")
+            return b"", False
+        return (bytes.fromhex(known.md5), bool(known.etag)) if known else (b"", False)
+
+    def _write_sidecar(self, etag: str, md5: bytes) -> Telling:
+        return write_sidecar(self.name, self._target, etag, md5, self._headers)
+
+    # --- through the slots ------------------------------------------------------------------
+
+    def _through(self, head: replies.ObjectHead) -> Generator[Instruction, object, Receipt]:
+        proof = yield from self._cut(head)
+        names = tuple(dict.fromkeys((*proof.stream, *(("md5",) if self._sidecar else ()))))
+        digests = tuple(dict.fromkeys((*self._digests, *proof.part_digests)))
+        headers = yield from created_with(self.name, self._source, head, self._headers)
+        yield Tell(Expect(names))
+        self._parts.receive(lambda part: range_work(self._source, head, part, digests), hashed=bool(names))
+        stream: Digests = {}
+        proofs: tuple[str, ...] = ()
+
+        def check_source() -> Telling:
+            nonlocal stream, proofs
+            yield from self._parts.received()
+            if names:
+                stream = yield from stream_digests(self._parts.count if head.size else 0)
+            proofs = yield from self._prover.check(proof, self._parts.whole, stream)
+
+        upload = Upload(
+            self._target,
+            self._parts,
+            headers=headers,
+            digests=self._digests,
+            sidecar=False,
+            name=self.name,
+        )
+        receipt = yield from upload.store(self._condition, check_source)
+        if self._sidecar:
+            yield from self._write_sidecar(receipt.etag, stream["md5"])
+        known = {**proof.digests(self._parts.whole, stream), **receipt.digests}
+        return replace(receipt, proofs=proofs, digests=known)
+
+    def _cut(self, head: replies.ObjectHead) -> Generator[Instruction, object, Proof]:
+        """Cut the parts, on the source's own boundaries where they can be; what is to prove it then."""
+        proof = yield from self._prover.choose(head)
+        parts = proof.layout or (yield from own_parts(self.name, self._source, head))
+        if largest(parts) > self._parts.memory or not are_allowed(parts):
+            parts = ()
+        if proof.layout and not parts:
+            proof = Proof(tuple(claim for claim in proof.claims if claim.way != "composite"))
+            if not proof.claims:
+                yield from self._prover.refuse("the parts that could prove it are none that S3 takes")
+        most = min(self._parts.memory, plan.MAX_PART)
+        self._parts.cut(parts or equal_parts(self.name, head.size, self._part_size, most))
+        return proof

@@ -1,0 +1,176 @@
+"""What the engine can be asked to do: one value for each kind of work, complete and checked.
+
+The front ends (the command line, the library) make an order from what their users gave; ``proc.session``
+carries it out. An order is picklable, since a library's engine is another process. Local files are no part of
+it: the engine is handed descriptors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from .values import Credentials, Header, Target
+
+
+@dataclass(frozen=True, slots=True)
+class Signer:
+    """Where the keys for one role come from."""
+
+    sign: bool = True
+    """False: requests go out unsigned."""
+    profile: str = ""
+    """A profile of AWS's shared files, where it overrules keys in the environment; empty: the usual chain."""
+    keys: Credentials | None = None
+    """Keys given outright: nothing is looked up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What holds for all requests of an order."""
+
+    signer: Signer = field(default_factory=Signer)
+    source_signer: Signer = field(default_factory=Signer)
+    """For the source of a copy."""
+    retries: int = 10
+    """Attempts at one request, the first included."""
+    concurrency: int = 10
+    part_size: int = 20_971_520
+    """Bytes, as asked for; S3's limits are the plan's to apply."""
+    memory: int | None = None
+    """Bytes of all slots; None for ``part_size`` times ``concurrency``."""
+    workers: int | None = None
+    """Processes; None to choose by the machine."""
+    rate: int = 0
+    """Bytes a second over all connections; 0: any."""
+    ca_bundle: str = ""
+    """A file of PEM certificates; empty for the usual ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class Put:
+    """A stream to an object."""
+
+    target: Target
+    headers: tuple[Header, ...] = field(default=(), repr=False)
+    """Of the object: metadata, storage class, encryption."""
+    checksums: tuple[str, ...] = ("md5", "crc64nvme")
+    sidecar: bool = True
+    """Whether the md5 of the whole stream is computed and kept beside the object."""
+    if_none_match: bool = False
+    """Fail where there is an object already."""
+    expected_size: int | None = None
+    """Bytes: a hint by which parts are cut; a file's own size comes from its descriptor."""
+    terms: Terms = field(default_factory=Terms)
+
+
+@dataclass(frozen=True, slots=True)
+class Get:
+    """An object to a stream."""
+
+    target: Target
+    checksums: tuple[str, ...] = ("md5", "crc64nvme")
+    sidecar: bool = True
+    """Whether the md5 sidecar is read."""
+    unproven: bool = False
+    """Whether an object that nothing can prove is taken on its length and ETag."""
+    terms: Terms = field(default_factory=Terms)
+
+
+@dataclass(frozen=True, slots=True)
+class Verify:
+    """An object read and checked against every digest that is stored for it."""
+
+    target: Target
+    terms: Terms = field(default_factory=Terms)
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """An object to another place, and maybe another store."""
+
+    source: Target
+    """With role "source" when it is read as somebody else."""
+    target: Target
+    headers: tuple[Header, ...] = field(default=(), repr=False)
+    """These replace the source's of the same name."""
+    checksums: tuple[str, ...] = ("md5", "crc64nvme")
+    sidecar: bool = True
+    unproven: bool = False
+    if_none_match: bool = False
+    server_side: bool = True
+    """One service and one identity serve both sides: no byte needs to come here."""
+    terms: Terms = field(default_factory=Terms)
+
+
+@dataclass(frozen=True, slots=True)
+class Remove:
+    """Objects and their md5 sidecars; a target's ``version_id`` removes that version."""
+
+    targets: tuple[Target, ...]
+    terms: Terms = field(default_factory=Terms)
+
+
+@dataclass(frozen=True, slots=True)
+class Info:
+    """What is stored about an object."""
+
+    target: Target
+    terms: Terms = field(default_factory=Terms)
+
+
+@dataclass(frozen=True, slots=True)
+class List:
+    """The objects of a bucket whose keys begin with the target's."""
+
+    target: Target
+    terms: Terms = field(default_factory=Terms)
+
+
+@dataclass(frozen=True, slots=True)
+class Uploads:
+    """The multipart uploads under way whose keys begin with the target's; ``abort`` ends them."""
+
+    target: Target
+    older_than: float = 0.0
+    """Seconds since their beginning."""
+    upload_id: str = ""
+    """Only this one."""
+    abort: bool = False
+    terms: Terms = field(default_factory=Terms)
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """An object opened for reading: the caller asks for spans of bytes as it goes."""
+
+    whole: Get
+    """What is done when it begins by asking for everything."""
+    etag: str = ""
+    """Only the object with this ETag; empty: whatever is there now."""
+
+    @property
+    def target(self) -> Target:
+        return self.whole.target
+
+    @property
+    def terms(self) -> Terms:
+        return self.whole.terms
+
+    @property
+    def checksums(self) -> tuple[str, ...]:
+        return self.whole.checksums
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What came of an order."""
+
+    value: object
+    """What its story returned."""
+    retries: Mapping[str, int]
+    """How often each error code has led to another attempt."""
+    seconds: float
+
+
+Order = Put | Get | Verify | Copy | Remove | Info | List | Uploads | Read

@@ -1,0 +1,134 @@
+"""What each command does: its order is made, carried out, and what comes of it is shown.
+
+Standard output carries an object's bytes, or the answer to a question, and nothing else. A question's answer
+is printed as it comes: a listing of millions needs no memory.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Mapping
+from typing import Literal, cast
+
+from gof3r.engine import orders
+from gof3r.engine.errors import Gof3rError, ReaderGone, UsageError
+
+from . import resolve
+from .arguments import Command
+from .ordering import Presign
+from .report import Report
+
+
+def run(command: Command, environ: Mapping[str, str]) -> None:
+    """Do what ``command`` asks for. Raises Gof3rError unless it is done and verified."""
+    report = _report(command)
+    try:
+        if command.name == "presign":
+            _presign(resolve.presign(command, environ), environ)
+            return
+        resolved = resolve.order(command, environ)
+        from . import transfers  # late: usage errors and help need no curl
+
+        match resolved.order:
+            case orders.Put():
+                transfers.put(resolved.order, resolved.path, command.run, report)
+            case orders.Get():
+                transfers.get(resolved.order, resolved.path, report)
+            case orders.Verify():
+                transfers.verify(resolved.order, report)
+            case orders.Copy():
+                transfers.copy(resolved.order, report)
+            case _:
+                _ask(command, resolved.order, report, environ)
+    finally:
+        report.clear()
+
+
+def _report(command: Command) -> Report:
+    flags = command.flags
+    stats = command.options.get("stats", "")
+    if stats not in ("", "text", "json"):
+        raise UsageError(f"--stats: {stats!r} is neither text nor json")
+    progress = True if "progress" in flags else False if "no-progress" in flags else None
+    return Report(
+        time.monotonic(),
+        debug="debug" in flags,
+        progress=progress,
+        stats=cast(Literal["", "text", "json"], stats),
+    )
+
+
+class _Answers:
+    """A listener that prints what is shown; the rest is the report's."""
+
+    def __init__(self, report: Report, lines: Callable[[object], list[str]]) -> None:
+        self.warning = report.warning
+        self.debug = report.debug
+        self.progress = report.progress
+        self._lines = lines
+
+    def show(self, value: object) -> None:
+        write_lines(self._lines(value))
+
+
+def _ask(command: Command, order: orders.Order, report: Report, environ: Mapping[str, str]) -> None:
+    from gof3r.engine.flow.info import ObjectInfo
+    from gof3r.engine.proc.session import Ends, carry_out
+
+    result = carry_out(order, _Answers(report, _lines_of(command, order)), environ, Ends())
+    if isinstance(result.value, ObjectInfo):
+        from . import answers
+
+        write_lines([answers.info(result.value, "json" in command.flags)])
+
+
+def _lines_of(command: Command, order: orders.Order) -> Callable[[object], list[str]]:
+    """How what an order shows becomes lines."""
+    from gof3r.engine.flow.remove import Removed
+    from gof3r.engine.flow.uploads import Aborted
+    from gof3r.engine.s3.listings import UploadListed
+
+    from . import answers
+
+    as_json, long = "json" in command.flags, "long" in command.flags
+    bucket = "" if isinstance(order, (orders.Remove, orders.Copy)) else order.target.bucket
+
+    def lines(value: object) -> list[str]:
+        match value:
+            case tuple():
+                return [answers.listed(bucket, entry, long, as_json) for entry in value]
+            case UploadListed():
+                return [answers.upload(bucket, value, as_json)]
+            case Aborted():
+                return [answers.aborted(bucket, value)]
+            case Removed():
+                return []  # as rm(1): what was asked for needs no saying
+            case _:
+                raise AssertionError(f"nobody prints a {type(value).__name__}")
+
+    return lines
+
+
+def _presign(asked: Presign, environ: Mapping[str, str]) -> None:
+    from gof3r.engine.proc import credentials
+    from gof3r.engine.s3 import operations, sigv4
+
+    keys = credentials.resolve(asked.signer, environ).credentials
+    assert keys is not None  # ordering refuses to leave a URL unsigned
+    make = operations.get_object if asked.method == "GET" else operations.put_object
+    write_lines([sigv4.presign(make(asked.target), keys, time.time(), asked.seconds)])
+
+
+def write_lines(lines: list[str]) -> None:
+    """Print to standard output. Raises ReaderGone when nobody reads it any more, and Gof3rError."""
+    try:
+        for line in lines:
+            print(line)
+        sys.stdout.flush()
+    except OSError as error:
+        sys.stdout = open(os.devnull, "w")  # or the interpreter fails on its buffer again at exit
+        if isinstance(error, BrokenPipeError):
+            raise ReaderGone("standard output's reader has gone") from None
+        raise Gof3rError(f"cannot write to standard output: {error.strerror}") from None
