@@ -272,4 +272,5 @@ def _counts(request: Request) -> bool:
     """Whether it matters how often the server acts on ``request``: it makes an upload, or has a condition
     that it fulfils itself. On a kept connection that dies without an answer libcurl repeats a request by
     itself, and nobody would know that the first may have been carried out."""
-    return request.method == "POST" or any(name.lower().startswith("if-") for name, _ in request.headers)
+    conditional = any(name.lower().startswith("if-") for name, _ in request.headers)
+    return request.method == "POST" or (request.method == "PUT" and conditional)
