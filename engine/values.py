@@ -203,6 +203,8 @@ class Outcome:
     """Body bytes that arrived in the slot."""
     at: float = 0.0
     """Epoch seconds on the worker's clock when the exchange had ended."""
+    waited: float = 0.0
+    """Seconds until the answer began; 0 when none did."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,4 +217,5 @@ class Verdict:
     failure: Failure | None
     digests: Digests = field(default_factory=dict)
     at: float = 0.0
-    """As the outcome's."""
+    """As the outcome's, as is the next."""
+    waited: float = 0.0

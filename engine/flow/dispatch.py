@@ -20,9 +20,10 @@ from dataclasses import dataclass, field
 from ..errors import TransferError, advice, describe
 from ..s3.request import relocated
 from ..values import Digests, Direction, Failure, Job, Part, Request, Slot, Verdict
-from .events import Note, NotRenewed, Progress, Send
+from .events import Drop, Note, NotRenewed, Progress, Send
 from .retry import Budget, GiveUp, decide, is_throttling
 from .signers import Signers
+from .tail import Tail
 from .throttle import Pace, Window
 
 CONTROL = 0
@@ -112,6 +113,7 @@ class Dispatch:
         self._window = Window(concurrency, concurrency)
         self._waiting: list[Work] = []
         self._on_wire: dict[int, tuple[Work, int]] = {}
+        self._tails: dict[Direction, Tail] = {"send": Tail(), "receive": Tail()}
         self._loads = dict.fromkeys(range(1, workers + 1), 0)
         self._next_seat = workers + 1
         self._losses = 0
@@ -142,6 +144,7 @@ class Dispatch:
         self._waiting.clear()
         self._on_wire.clear()
         self._loads.clear()
+        self._tails = {"send": Tail(), "receive": Tail()}
 
     # --- what to send now ------------------------------------------------------------------
 
@@ -157,8 +160,19 @@ class Dispatch:
             if work.slot is not None and work.part is not None:
                 self._pace = self._pace.spend(work.part.length, now)
             self._waiting.remove(work)
-            actions.append(Send(seat, self._job(work, seat)))
+            send = Send(seat, self._job(work, seat))
+            actions.append(send)
+            if work.slot is not None and work.part is not None:
+                tail = self._tails[work.direction]
+                tail.sent(send.job.id, work.attempt, work.direction, work.part.length, now)
         return actions
+
+    def slow(self, now: float) -> list[Drop]:
+        """Requests to give up now, since they are slower than the others were."""
+        if self._rate:
+            return []  # what is held back is no news of the server
+        jobs = [job for tail in self._tails.values() for job in tail.slow(now)]
+        return [Drop(self._on_wire[job][1], job) for job in jobs]
 
     def _seat_for(self, work: Work, now: float) -> int | None:
         if self._signers.blocked(work.request.role):
@@ -203,6 +217,8 @@ class Dispatch:
         moments += [w.expires for w in self._all() if w.expires is not None]
         if self._waiting and self._pace.ready > now:
             moments.append(self._pace.ready)
+        if not self._rate:
+            moments += [due for tail in self._tails.values() if (due := tail.deadline()) is not None]
         return min(moments, default=None)
 
     def _all(self) -> list[Work]:
@@ -217,6 +233,8 @@ class Dispatch:
         if entry is None:
             return None
         work, seat = entry
+        for tail in self._tails.values():
+            tail.answered(verdict.job.id, 0.0 if verdict.failure else verdict.waited)
         if seat in self._loads and not work.control:
             self._loads[seat] -= 1
         if verdict.response is not None:
@@ -283,6 +301,8 @@ class Dispatch:
         for job, (work, its_seat) in list(self._on_wire.items()):
             if its_seat == seat:
                 del self._on_wire[job]
+                for tail in self._tails.values():
+                    tail.answered(job, 0.0)
                 notes.append(self._failed(work, failure, now))
         return notes
 

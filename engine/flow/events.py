@@ -209,6 +209,14 @@ class Send:
 
 
 @dataclass(frozen=True, slots=True)
+class Drop:
+    """Tell ``worker`` to give up the job ``job``, if its answer has not begun; an Outcome says so."""
+
+    worker: int
+    job: int
+
+
+@dataclass(frozen=True, slots=True)
 class Tell:
     message: ToCollector
 
@@ -283,4 +291,4 @@ class Finish:
     error: BaseException | None = None
 
 
-Action = Fill | Send | Tell | Hush | Dismiss | Warn | Note | Show | Progress | Renew | Finish
+Action = Fill | Send | Drop | Tell | Hush | Dismiss | Warn | Note | Show | Progress | Renew | Finish

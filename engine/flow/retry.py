@@ -82,6 +82,9 @@ RETRIED_CURL = {
 }
 """curl's number to its name, less CURLE_ (libcurl-errors(3))."""
 
+SLOW = "slow"
+"""Not curl's: we have given the request up ourselves, for being slower than the others (``tail``)."""
+
 NAME_CURL = frozenset({"5", "6"})
 NAME_ATTEMPTS = 3
 """For a name that has never resolved: a typo should not wait, one lost DNS answer should not fail."""
@@ -175,6 +178,8 @@ def _kind_of_retry(failure: Failure, random: float, attempt: int) -> Retry | Non
     if failure.kind == "check":
         return Retry(after, fresh=True)
     if failure.kind == "transport":
+        if failure.code == SLOW:
+            return Retry(0.0, fresh=True)
         return Retry(after) if failure.code in RETRIED_CURL else None
     # Waits are added, not the larger taken: 128 parts told "5 seconds" should not return as one.
     asked = min(max(failure.retry_after or 0.0, 0.0), RETRY_AFTER_CAP)

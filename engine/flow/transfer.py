@@ -344,6 +344,7 @@ class Transfer:
                 self._dispatch.submit(work)
         if not self._finished:
             self._actions += [Renew(role) for role in self._signers.due(now)]
+            self._actions += self._dispatch.slow(now)
             self._actions += self._assign(now)
         actions, self._actions = self._actions, []
         return actions

@@ -31,7 +31,9 @@ def judge(outcome: Outcome) -> Verdict:
     failure = outcome.failure
     if failure is None and outcome.response is not None:
         failure = replies.failure(outcome.response) or _check(outcome, outcome.response)
-    return Verdict(outcome.job, outcome.worker, outcome.response, failure, outcome.digests, outcome.at)
+    return Verdict(
+        outcome.job, outcome.worker, outcome.response, failure, outcome.digests, outcome.at, outcome.waited
+    )
 
 
 def _check(outcome: Outcome, response: Response) -> Failure | None:

@@ -76,6 +76,10 @@ class Crew:
         elif CONTROL in self._seats and not self._seats[CONTROL].owed:
             self.remove(CONTROL)  # 9 MB that nobody needs before the parts are done
 
+    def drop(self, number: int, job: int) -> None:
+        """Have the worker ``number`` give up ``job``, if it still waits for its answer."""
+        self._say(number, job)
+
     def tell_collector(self, message: object) -> None:
         """It starts with the first word to it, or with the first worker: what moves no parts has none."""
         self._need_collector()

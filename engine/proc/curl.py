@@ -24,6 +24,7 @@ from mmap import mmap
 import pycurl
 
 from ..errors import one_line
+from ..flow.retry import SLOW
 from ..s3.replies import MAX_XML
 from ..values import Digests, Failure, Header, Job, Request, Response
 
@@ -52,6 +53,8 @@ class Exchange:
     """One job on the wire."""
 
     job: Job
+    began: float
+    """Monotonic second."""
     digests: Digests
     body: memoryview | None = None
     """Bytes to send."""
@@ -60,6 +63,8 @@ class Exchange:
     position: int = 0
     """Bytes of ``body`` that libcurl has taken."""
     status: int = 0
+    waited: float = 0.0
+    """Seconds until the answer began."""
     headers: dict[str, str] = field(default_factory=dict)
     text: BytesIO = field(default_factory=BytesIO)
     """The body of an answer that is no part."""
@@ -82,6 +87,7 @@ class Exchange:
         if line.startswith(b"HTTP/"):  # also after an interim answer: only the last one counts
             words = line.split(None, 2)
             self.status = int(words[1]) if len(words) > 1 and words[1].isdigit() else 0
+            self.waited = time.monotonic() - self.began
             self.headers.clear()
             return
         name, colon, value = line.partition(b":")
@@ -127,6 +133,7 @@ class Wire:
         self._timer: float | None = None
         self._idle: list[pycurl.Curl] = []
         self._active: dict[pycurl.Curl, Exchange] = {}
+        self._given_up: list[Ended] = []
 
     # --- libcurl's callbacks ------------------------------------------------------------------
 
@@ -181,9 +188,18 @@ class Wire:
             mask |= pycurl.CSELECT_ERR
         self._multi.socket_action(fd, mask)
 
+    def give_up(self, job: int) -> None:
+        """End the exchange of ``job``, and its connection, unless its answer has begun or it is over."""
+        for curl, exchange in self._active.items():
+            if exchange.job.id == job and not exchange.status:
+                connected = curl.getinfo(pycurl.REQUEST_SIZE) > 0
+                failure = Failure("transport", SLOW, "slower than the others", connected=connected)
+                self._given_up.append(Ended(self._release(curl), None, failure))
+                return
+
     def ended(self) -> list[Ended]:
         """Exchanges that are over since the last call."""
-        over = []
+        over, self._given_up = self._given_up, []
         while True:
             queued, succeeded, failed = self._multi.info_read()
             for curl in succeeded:

@@ -21,6 +21,7 @@ from ..flow.events import (
     Beat,
     CollectorLost,
     Dismiss,
+    Drop,
     Event,
     Fill,
     Finish,
@@ -229,6 +230,8 @@ class Ring:
                     self._poll.register(self._source.fd, select.POLLIN)
                 case Send():
                     self._send(action)
+                case Drop(worker, job):
+                    self._crew.drop(worker, job)
                 case Tell(message):
                     self._tell(message)
                 case Hush():

@@ -100,8 +100,11 @@ class Worker:
             self._slab.ticks[self._seat] += 1
             for fd, mask in events:
                 if fd == self._jobs.fd:
-                    for job in self._jobs.receive():
-                        self._take(job)
+                    for order in self._jobs.receive():
+                        if isinstance(order, Job):
+                            self._take(order)
+                        else:
+                            self._wire.give_up(order)
                 elif fd == self._digester.fd:
                     for what, digests in self._digester.done():
                         self._digested(what, digests)
@@ -129,7 +132,7 @@ class Worker:
             self._report(what, digests)
 
     def _start(self, job: Job, digests: Digests) -> None:
-        exchange = Exchange(job, digests=digests)
+        exchange = Exchange(job, time.monotonic(), digests=digests)
         if job.slot is not None and job.part is not None:
             if job.direction == "send":
                 exchange.body = self._slab.bytes_of(job.slot, job.part.length)
@@ -167,5 +170,6 @@ class Worker:
                 digests=digests,
                 received=exchange.received,
                 at=time.time(),
+                waited=exchange.waited,
             )
         )

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.e2e.conftest import Failed, stored
-from tests.e2e.live import DATA, LONG, PART, PIECES, Start, noise
+from tests.e2e.conftest import Failed, store, stored
+from tests.e2e.live import DATA, LONG, PART, PIECES, SMALL, Start, noise
 from tests.e2e.relay import Relay
 
 if TYPE_CHECKING:
@@ -97,3 +97,22 @@ def test_an_object_that_changes_while_it_is_read_fails(start: Start, boto: S3Cli
     assert "changed" in live.error
     assert data.startswith(out)
     assert len(out) < len(data)
+
+
+@pytest.mark.parametrize("command", ["put", "get"])
+def test_a_part_that_hangs_while_the_others_are_answered_is_asked_for_again(
+    start: Start, relay: Relay, boto: S3Client, bucket: str, command: str
+) -> None:
+    """Long before a stalled connection would be given up, which takes 20 s."""
+    if command == "put":
+        data = noise(24 * PART)
+        relay.hold(r"PUT \S*partNumber=23&")
+        code, live = start.run("put", "-b", bucket, "-k", "k", *SMALL, "--debug", stdin=data)
+    else:
+        data = store(boto, bucket, LONG)
+        relay.hold(rf"GET /{bucket}/k (?s:.)*Range: bytes=2800000-")
+        code, live = start.run("get", "-b", bucket, "-k", "k", *PIECES, "--debug")
+    assert code == 0, live.said
+    assert (stored(boto, bucket) if command == "put" else live.stdout) == data
+    assert not relay.waits
+    assert sum("slower than the others" in line for line in live.said) == 1

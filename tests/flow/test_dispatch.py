@@ -238,7 +238,7 @@ def test_under_a_rate_parts_with_bytes_go_out_one_after_the_other_and_each_is_he
 
 
 def in_slot(work: Work) -> Work:
-    work.slot = Slot(0, 0, 8)
+    work.slot, work.direction = Slot(0, 0, 8), "send"
     return work
 
 
@@ -428,6 +428,39 @@ def test_a_retry_that_would_come_too_late_is_not_waited_for() -> None:
     dispatch.submit(Work(REQUEST, "abort_multipart_upload", expires=NOW + 3))
     later = Failure("server", "SlowDown", status=503, retry_after=5.0)
     assert isinstance(fail(dispatch, sends(dispatch)[0].job, later), Failed)
+
+
+# --- the slow tail ------------------------------------------------------------------
+
+LONG = bytes(range(256)) * 2
+
+
+@pytest.mark.parametrize("put_it", [True, False])
+def test_a_part_that_is_far_slower_than_the_others_is_sent_again_on_a_fresh_connection(put_it: bool) -> None:
+    world = put(LONG) if put_it else get(put(LONG).run().store)
+    name = "part 50" if put_it else "range 50"
+    world.on(name, instead(Hang())).run()
+    assert world.receipt.size == len(LONG)
+    tries = [job for job in world.jobs if job.part and job.part.number == 50]
+    assert [(job.attempt, job.fresh) for job in tries] == [(1, False), (2, True)]
+    assert world.now - STARTED < 60, "long before anything else would have noticed"
+
+
+def test_a_part_is_given_up_for_slowness_only_once() -> None:
+    world = put(LONG).on("part 50", instead(Hang()), instead(Hang()))
+    world.run(until=lambda: world.now - STARTED > 100)
+    assert world.log.count("part 50") == 2
+
+
+def test_under_a_rate_nothing_is_slow() -> None:
+    dispatch = dispatch_of(rate=8)
+    for number in range(1, 60):
+        dispatch.submit(in_slot(part(number)))
+    for second in range(58):
+        (send,) = sends(dispatch, NOW + second)
+        dispatch.judged(Verdict(send.job, 1, Response(200, {}), None, waited=0.1), NOW + second)
+    sends(dispatch, NOW + 58)
+    assert dispatch.slow(NOW + 1000) == []
 
 
 # --- stillness ------------------------------------------------------------------

@@ -27,6 +27,7 @@ from gof3r.engine.flow.events import (
     Action,
     Announce,
     Beat,
+    Drop,
     Event,
     Fill,
     Finish,
@@ -43,6 +44,7 @@ from gof3r.engine.flow.events import (
     Warn,
 )
 from gof3r.engine.flow.passing import Passing
+from gof3r.engine.flow.retry import SLOW
 from gof3r.engine.flow.signers import Signer, Signers
 from gof3r.engine.flow.story import Story
 from gof3r.engine.flow.transfer import Feed, Transfer
@@ -285,7 +287,9 @@ class World:
                 digests = checksums.compute(job.digests, memoryview(data))
             answer = Response(answer.status, answer.headers)
         self.moved += received or (job.part.length if job.part else 0)
-        self._judge(seat, Outcome(job, seat, answer, digests=digests, received=received, at=self.wall))
+        self._judge(
+            seat, Outcome(job, seat, answer, digests=digests, received=received, at=self.wall, waited=1.0)
+        )
 
     def die(self, seat: int) -> None:
         """The worker of ``seat`` ends, with everything that it had on the wire."""
@@ -335,6 +339,8 @@ class World:
                     self._own(slot, "fill")
                 case Send(seat, job):
                     self._send(seat, job)
+                case Drop(seat, job_id):
+                    self._drop(seat, job_id)
                 case Tell(message):
                     self.collector.orders.append(message)
                     if isinstance(message, Announce):
@@ -351,6 +357,13 @@ class World:
                 case Finish():
                     assert "internal error" not in str(action.error)
                     self.finish = action
+
+    def _drop(self, seat: int, number: int) -> None:
+        """A request whose answer has begun goes on."""
+        if number in self._hung:
+            self._hung.remove(number)
+            _, job = self._wire.pop(number)
+            self._judge(seat, Outcome(job, seat, failure=Failure("transport", SLOW), at=self.wall))
 
     def _named(self, job: Job) -> str:
         if job.part and job.direction == "receive":
