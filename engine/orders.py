@@ -12,6 +12,9 @@ from dataclasses import dataclass, field
 
 from .values import Credentials, Header, Target
 
+MAX_WORKERS = 64
+"""Processes; beyond the cores of a machine they only cost memory. The engine's board has 256 places."""
+
 
 @dataclass(frozen=True, slots=True)
 class Signer:
@@ -45,6 +48,9 @@ class Terms:
     """Bytes a second over all connections; 0: any."""
     ca_bundle: str = ""
     """A file of PEM certificates; empty for the usual ones."""
+    hurry: float = 1.0
+    """Waits between attempts, and limits on silence, are divided by this. For trials of faults, which have no
+    minutes to wait; a real network needs every second of them."""
 
 
 @dataclass(frozen=True, slots=True)

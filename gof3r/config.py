@@ -14,6 +14,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from gof3r.engine import orders
 from gof3r.engine.errors import UsageError, one_line
 from gof3r.engine.s3.request import parse_endpoint
 
@@ -23,9 +24,6 @@ RETRIES = 10
 MAX_CONCURRENCY = 10_000  # no object has more parts
 MIN_RATE = 4096
 """Bytes a second: what moves less than 1 KiB of them for 20 s is taken for dead, and tried again."""
-
-MAX_WORKERS = 64
-"""Processes; beyond the cores of a machine they only cost memory. The engine's board has 256 places."""
 
 CHECKSUMS = ("md5", "crc64nvme")
 
@@ -87,7 +85,7 @@ class Config:
         _check_number("retries", self.retries, _ANY)
         _check_number("concurrency", self.concurrency, MAX_CONCURRENCY)
         if self.workers is not None:
-            _check_number("workers", self.workers, MAX_WORKERS)
+            _check_number("workers", self.workers, orders.MAX_WORKERS)
         # In a frozen dataclass this is how a field gets its final form.
         object.__setattr__(self, "checksums", _checksums(self.checksums))
         object.__setattr__(self, "part_size", _size("part size", self.part_size))

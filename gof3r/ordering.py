@@ -112,12 +112,10 @@ def read_order(
     key: str,
     *,
     version_id: str = "",
-    etag: str = "",
     headers: Sequence[Header] = (),
 ) -> orders.Read:
-    """An object opened for reading; with ``etag`` only the one that has it."""
-    whole = get_order(config, environ, bucket, key, version_id=version_id, headers=headers)
-    return orders.Read(whole, etag)
+    """An object opened for reading."""
+    return orders.Read(get_order(config, environ, bucket, key, version_id=version_id, headers=headers))
 
 
 def copy_order(
@@ -207,6 +205,8 @@ def uploads_order(
     """
     if abort and older_than is None and not upload_id:
         raise UsageError("which uploads? give --older-than AGE (0: all of them), or --upload-id ID")
+    if abort and upload_id and not prefix:
+        raise UsageError("--upload-id: name the upload's key as well, s3://BUCKET/KEY (uploads ls shows it)")
     here = place(config, environ)
     return orders.Uploads(
         target=_prefix(here, bucket, prefix, request_headers(headers)),
@@ -235,6 +235,8 @@ def presign_order(
         raise UsageError(f"--expires: {seconds} seconds are not from 1 to {MAX_EXPIRES} (7d)")
     if method.upper() not in ("GET", "PUT"):
         raise UsageError(one_line(f"--method: {method!r} is neither GET nor PUT"))
+    if method.upper() == "PUT" and version_id:
+        raise UsageError("--versionId: what is put gets a version of its own")
     verb = cast(Literal["GET", "PUT"], method.upper())
     target = _object(place(config, environ), bucket, key, version_id, request_headers(headers))
     return Presign(target, _signer(config), verb, seconds)

@@ -84,6 +84,8 @@ def _file(file: IO[bytes], stack: ExitStack) -> Given:
     raw = _raw(file)
     if raw is not None and raw.readable():
         if raw.seekable():
+            if raw.writable():
+                file.flush()  # what was written and is still in the buffer is part of the file
             position = file.tell()
             try:
                 # Opened once more, so that neither the engine nor the file moves the other's position.

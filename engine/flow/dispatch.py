@@ -21,7 +21,7 @@ from ..errors import TransferError, advice, describe
 from ..s3.request import relocated
 from ..values import Digests, Direction, Failure, Job, Part, Request, Slot, Verdict
 from .events import Drop, Note, NotRenewed, Progress, Send
-from .retry import Budget, GiveUp, decide, is_throttling
+from .retry import EXPIRED_CODES, Budget, GiveUp, decide, is_throttling
 from .signers import Signers
 from .tail import Tail
 from .throttle import Pace, Window
@@ -98,8 +98,10 @@ class Dispatch:
         attempts: int,
         random: Callable[[], float],
         rate: int = 0,
+        hurry: float = 1.0,
     ) -> None:
         self._name = name
+        self._hurry = hurry
         self._signers = signers
         self._rate = rate
         self._pace = Pace(rate)
@@ -273,7 +275,7 @@ class Dispatch:
         self.retries[failure.code or str(failure.status)] += 1
         work.failure = failure
         self._budget, wait = self._budget.spend(now)
-        work.due = now + wait + answer.after
+        work.due = now + (wait + answer.after) / self._hurry
         work.fresh = answer.fresh
         if work.expires is not None and work.due >= work.expires:
             return Failed(work, self._error(work, failure, "out of time"))
@@ -318,9 +320,10 @@ class Dispatch:
         if not refused:
             return None
         for work in self._waiting:
-            if work.request.role == event.role and work.failure is not None:
+            failure = work.failure
+            if work.request.role == event.role and failure is not None and failure.code in EXPIRED_CODES:
                 self._waiting.remove(work)
-                return Failed(work, self._error(work, work.failure, f"no newer credentials: {event.text}"))
+                return Failed(work, self._error(work, failure, f"no newer credentials: {event.text}"))
         return None
 
     def expire(self, now: float) -> list[Failed]:

@@ -67,6 +67,8 @@ class ServerCopy:
     ) -> Generator[Instruction, object, tuple[replies.Completed, tuple[str, ...]]]:
         """The new object, and the digests that prove it. Raises Cannot, also when nothing does, and
         TransferError."""
+        if not (self._etag(head) or self._crc(head)):
+            raise Cannot(f"{self._name}: nothing would prove what the server makes")
         if head.size and (replies.is_composite(head.etag) or head.size > MAX_COPY):
             completed = yield from self._in_parts(head)
         else:

@@ -110,8 +110,8 @@ class Signers:
         """Nothing was found: the present keys go on. They may be good for a while yet; and where the server
         refuses them it says so itself, to those who clean up as well."""
         state = self._states[event.role]
+        state.due = now + (AGAIN if state.refused else OFTEN)
         state.asked = state.refused = False
-        state.due = now + AGAIN
 
 
 def _due(lasts: float | None, now: float) -> float | None:

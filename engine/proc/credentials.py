@@ -84,7 +84,8 @@ class Lookup:
     def __init__(self, order: Order, environ: Mapping[str, str]) -> None:
         import subprocess  # late: keys in the environment need none
 
-        self._place = order.profile or environ.get("AWS_PROFILE") or "default"
+        named = order.profile or environ.get("AWS_DEFAULT_PROFILE") or environ.get("AWS_PROFILE")
+        self._place = named or "default"
         self._said = b""
         self.ended = False
         self.ends_at = time.monotonic() + TIMEOUT

@@ -123,8 +123,9 @@ class Ended:
 class Wire:
     """A multi handle in its owner's epoll: ``start`` exchanges, ``act`` on events, collect ``ended``."""
 
-    def __init__(self, epoll: select.epoll, ca_bundle: str) -> None:
+    def __init__(self, epoll: select.epoll, ca_bundle: str, hurry: float) -> None:
         self._epoll = epoll
+        self._hurry = hurry
         self._ca_bundle = ca_bundle
         self._multi = pycurl.CurlMulti()
         self._multi.setopt(pycurl.M_SOCKETFUNCTION, self._watch_socket)
@@ -246,6 +247,9 @@ class Wire:
         self._active[curl] = exchange
         self._multi.add_handle(curl)
 
+    def _hurried(self, seconds: int) -> int:
+        return max(1, round(seconds / self._hurry))
+
     def _set_up(self, curl: pycurl.Curl, job: Job, headers: tuple[Header, ...]) -> None:
         request = job.request
         curl.setopt(pycurl.URL, request.url)
@@ -258,10 +262,10 @@ class Wire:
         curl.setopt(pycurl.CONNECTTIMEOUT, CONNECT_TIMEOUT)
         curl.setopt(pycurl.MAXAGE_CONN, IDLE)
         if job.patient:
-            curl.setopt(pycurl.TIMEOUT, PATIENCE)
+            curl.setopt(pycurl.TIMEOUT, self._hurried(PATIENCE))
         else:
             curl.setopt(pycurl.LOW_SPEED_LIMIT, LOW_SPEED[0])
-            curl.setopt(pycurl.LOW_SPEED_TIME, LOW_SPEED[1])
+            curl.setopt(pycurl.LOW_SPEED_TIME, self._hurried(LOW_SPEED[1]))
         if job.rate:
             curl.setopt(pycurl.MAX_SEND_SPEED_LARGE, job.rate)
             curl.setopt(pycurl.MAX_RECV_SPEED_LARGE, job.rate)

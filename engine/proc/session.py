@@ -39,9 +39,6 @@ if TYPE_CHECKING:
 CONNECTIONS_A_WORKER = 10
 """S3 gives a connection about 90 MB/s; one worker moves 1.3 GB/s over TLS, 3 to 4 in the clear (measured)."""
 
-MAX_WORKERS = 64
-"""Processes; beyond the cores of a machine they only cost memory. The engine's board has 256 places."""
-
 
 @dataclass(frozen=True, slots=True)
 class Ends:
@@ -86,13 +83,14 @@ def carry_out(
         attempts=terms.retries,
         random=random.random,
         rate=terms.rate,
+        hurry=terms.hurry,
     )
     transfer = Transfer(story.name, story.story(), feed, dispatch, signers)
     try:
         value = Ring(
             transfer,
             slab,
-            Settings(_ca_bundle(order)),
+            Settings(_ca_bundle(order), terms.hurry),
             workers=workers,
             listener=listener,
             source=source,
@@ -264,7 +262,7 @@ def _workers(concurrency: int, cores: int) -> int:
     Each costs memory, up to 12 MB over TLS. Half of the cores are left to the parent, the collector and the
     hashing.
     """
-    return max(1, min(cores // 2, -(-concurrency // CONNECTIONS_A_WORKER), MAX_WORKERS))
+    return max(1, min(cores // 2, -(-concurrency // CONNECTIONS_A_WORKER), orders.MAX_WORKERS))
 
 
 def _ca_bundle(order: orders.Order) -> str:

@@ -70,8 +70,9 @@ class Source:
         self._ahead = b""
 
     def stop(self) -> None:
-        """Fill no more: the slot is somebody else's."""
+        """Fill no more: the slot is somebody else's, and a witness's word that comes now is about nothing."""
         self._fill = None
+        self.at_end = False
 
     def read(self) -> Filled | SourceFailed | None:
         """One read, after readiness: None while the slot is not full yet, or ``at_end``."""

@@ -37,6 +37,8 @@ class Settings:
     """What all workers of a transfer need to know."""
 
     ca_bundle: str
+    hurry: float = 1.0
+    """As the order's terms have it."""
 
 
 CHEAP = frozenset({"crc64nvme", "crc32", "crc32c"})
@@ -87,7 +89,7 @@ class Worker:
         self._slab = slab
         self._settings = settings
         self._epoll = select.epoll()
-        self._wire = Wire(self._epoll, settings.ca_bundle)
+        self._wire = Wire(self._epoll, settings.ca_bundle, settings.hurry)
         self._digester = Digester()
         self._maps: dict[Slot, mmap] = {}
         self._moved = 0

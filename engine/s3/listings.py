@@ -61,23 +61,6 @@ class UploadsPage:
     next_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class PartListed:
-    """A part of an upload under way."""
-
-    number: int
-    size: int
-    """Bytes."""
-    etag: str
-
-
-@dataclass(frozen=True, slots=True)
-class PartsPage:
-    entries: tuple[PartListed, ...]
-    next_marker: int
-    """For ``operations.list_parts``; 0 on the last page."""
-
-
 def objects(response: Response) -> ListPage:
     """ListObjectsV2's answer. Raises Unreadable."""
     page = _Page(response, "ListBucketResult")
@@ -107,16 +90,6 @@ def uploads(response: Response) -> UploadsPage:
         for entry in page.entries("Upload")
     )
     return UploadsPage(entries, _exact(page.next("NextKeyMarker")), page.next("NextUploadIdMarker"))
-
-
-def parts(response: Response) -> PartsPage:
-    """ListParts' answer. Raises Unreadable."""
-    page = _Page(response, "ListPartsResult")
-    entries = tuple(
-        PartListed(_number(entry, "PartNumber"), _number(entry, "Size"), unquoted(_required(entry, "ETag")))
-        for entry in page.entries("Part")
-    )
-    return PartsPage(entries, _number(page.said, "NextPartNumberMarker") if page.more else 0)
 
 
 def tags(response: Response) -> tuple[tuple[str, str], ...]:

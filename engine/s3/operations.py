@@ -63,12 +63,9 @@ def abort_multipart_upload(target: Target, upload_id: str) -> Request:
     return request_for(target, "abort_multipart_upload", "DELETE", [("uploadId", upload_id)])
 
 
-def list_parts(target: Target, upload_id: str, max_parts: int = 1, marker: int = 0) -> Request:
-    """Up to ``max_parts`` (at most 1000) with numbers above ``marker``. One is enough to learn whether the
-    upload is there at all."""
-    query = [("max-parts", str(max_parts)), ("uploadId", upload_id)]
-    if marker:
-        query.append(("part-number-marker", str(marker)))
+def list_parts(target: Target, upload_id: str) -> Request:
+    """One of them, to learn whether the upload is there at all."""
+    query = [("max-parts", "1"), ("uploadId", upload_id)]
     return request_for(target, "list_parts", "GET", query)
 
 

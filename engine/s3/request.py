@@ -30,6 +30,8 @@ _SSE_C_OPERATIONS = frozenset(
 )
 """Those whose page in the S3 API reference lists x-amz-server-side-encryption-customer-key."""
 
+_BUCKET_OPERATIONS = frozenset({"list_objects", "list_multipart_uploads"})
+
 MAX_KEY = 1024
 """Bytes of UTF-8; S3 User Guide, "Naming Amazon S3 objects"."""
 
@@ -165,6 +167,9 @@ def request_for(
 ) -> Request:
     """An unsigned request about ``target``. A parameter without a value is one with an empty value: its
     canonical form is ``uploads=``, and S3 takes that on the wire as well."""
+    if not target.key and operation not in _BUCKET_OPERATIONS:
+        # Without a key the same request is another operation: an abort would be DeleteBucket.
+        raise UsageError(f"{operation} needs a key")
     endpoint = target.endpoint
     authority = endpoint.host if target.path_style else f"{target.bucket}.{endpoint.host}"
     if endpoint.port is not None and endpoint.port != DEFAULT_PORTS[endpoint.scheme]:

@@ -83,7 +83,7 @@ def canonical_request(request: Request, headers: Sequence[Header], payload: str)
     for name, value in headers:
         lower = name.lower()
         if lower in _SIGNED or lower.startswith("x-amz-"):
-            values.setdefault(lower, []).append(" ".join(value.split()))
+            values.setdefault(lower, []).append(" ".join(filter(None, value.split(" "))))
     names = sorted(values)
     lines = "".join(f"{name}:{','.join(values[name])}\n" for name in names)
     signed = ";".join(names)

@@ -440,6 +440,14 @@ def test_a_source_that_nothing_proves_is_copied_only_when_that_is_accepted() -> 
     assert world.receipt.proofs == ()
 
 
+def test_what_nothing_would_prove_is_not_copied_by_the_server() -> None:
+    store = encrypted(source())
+    store.keep(b"older")
+    world = copy(store).run()
+    assert "nothing that is stored with it" in str(world.error)
+    assert store.objects[OBJECT].data == b"older"
+
+
 def test_parts_smaller_than_s3_takes_are_no_boundaries_and_prove_nothing() -> None:
     small = (4,) * 15
     world = copy(source(cuts=small, digests=("crc64nvme",)), sidecar=False).run()

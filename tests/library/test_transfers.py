@@ -54,6 +54,17 @@ def _written(path: Path) -> IO[bytes]:
     return file
 
 
+def _changed(path: Path) -> IO[bytes]:
+    """A file whose first bytes have been overwritten, and not on the disk yet."""
+    path.write_bytes(b"old" + DATA[3:])
+    file = path.open("r+b")
+    file.read(1)
+    file.seek(0)
+    file.write(DATA[:3])
+    file.seek(0)
+    return file
+
+
 def _compressed(path: Path) -> IO[bytes]:
     """A file whose descriptor has other bytes than it gives."""
     packed = path.with_suffix(".gz")
@@ -90,6 +101,7 @@ SOURCES: dict[str, Callable[[Path], Any]] = {
     "a file": _positioned,
     "an unbuffered file": lambda path: path.open("rb", buffering=0),
     "a file just written": _written,
+    "a file that has just been changed": _changed,
     "gzip": _compressed,
     "a pipe": _pipe,
     "a begun pipe": _begun_pipe,

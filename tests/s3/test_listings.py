@@ -16,8 +16,6 @@ from gof3r.engine.s3 import listings, replies
 from gof3r.engine.s3.listings import (
     Listed,
     ListPage,
-    PartListed,
-    PartsPage,
     UploadListed,
     UploadsPage,
 )
@@ -130,21 +128,6 @@ def test_an_upload_whose_key_xml_cannot_hold_is_not_listed_under_another(key: st
         uploads(upload(key))
 
 
-def part(number: str = "1", size: str = "5", etag: str = '"e"') -> str:
-    return f"<Part><PartNumber>{number}</PartNumber><ETag>{etag}</ETag><Size>{size}</Size></Part>"
-
-
-def parts(*inside: str, truncated: str = "false") -> PartsPage:
-    return listings.parts(page("ListPartsResult", *inside, truncated=truncated))
-
-
-def test_a_page_of_parts_tells_number_size_and_etag_and_where_to_go_on() -> None:
-    marker = "<NextPartNumberMarker>10000</NextPartNumberMarker>"
-    entry = PartListed(10000, 5368709120, "e")
-    assert parts(part("10000", "5368709120"), marker) == PartsPage((entry,), 0)
-    assert parts(part("10000", "5368709120"), marker, truncated="true") == PartsPage((entry,), 10000)
-
-
 def tags(xml: str) -> tuple[tuple[str, str], ...]:
     return listings.tags(Response(200, {}, f'<Tagging xmlns="{XMLNS}">{xml}</Tagging>'.encode()))
 
@@ -188,8 +171,6 @@ def test_an_entry_without_a_moment_is_unreadable(date: str) -> None:
         (objects, "", "true", "NextContinuationToken"),
         (uploads, "<NextKeyMarker>k</NextKeyMarker>", "true", "NextUploadIdMarker"),
         (uploads, "<NextUploadIdMarker>i</NextUploadIdMarker>", "true", "NextKeyMarker"),
-        (parts, "", "true", "NextPartNumberMarker"),
-        (parts, "<NextPartNumberMarker>x</NextPartNumberMarker>", "true", "NextPartNumberMarker"),
         (objects, contents(""), "false", "Key"),
         (objects, contents("a", Size=""), "false", "Size"),
         (objects, contents("a", Size="-1"), "false", "Size"),
@@ -197,9 +178,6 @@ def test_an_entry_without_a_moment_is_unreadable(date: str) -> None:
         (objects, contents("a", Size="٣"), "false", "Size"),
         (uploads, upload(""), "false", "Key"),
         (uploads, upload("k", ""), "false", "UploadId"),
-        (parts, part(""), "false", "PartNumber"),
-        (parts, part("1", "x"), "false", "Size"),
-        (parts, part("1", "1", ""), "false", "ETag"),
     ],
 )
 def test_a_page_that_lacks_something_is_unreadable_and_says_what(
@@ -209,7 +187,7 @@ def test_a_page_that_lacks_something_is_unreadable_and_says_what(
         read(inside, truncated=truncated)
 
 
-READERS = [listings.objects, listings.uploads, listings.parts, listings.tags]
+READERS = [listings.objects, listings.uploads, listings.tags]
 
 
 @pytest.mark.parametrize("read", READERS)

@@ -71,7 +71,8 @@ def test_nothing_in_a_key_is_normalised(key: str, path: str) -> None:
 
 @given(ANY_BYTES, st.booleans())
 def test_the_path_ends_in_the_keys_own_bytes(key: str, path_style: bool) -> None:
-    path = request_for(target(key, path_style=path_style), "get_object", "GET").path
+    operation = "get_object" if key else "list_objects"
+    path = request_for(target(key, path_style=path_style), operation, "GET").path
     assert unquote_to_bytes(path) == (b"/b/" if path_style else b"/") + key.encode("utf-8", "surrogateescape")
 
 
@@ -308,4 +309,10 @@ def test_neither_a_target_nor_a_request_shows_a_customers_key() -> None:
 
 @pytest.mark.parametrize(("path_style", "path"), [(False, "/"), (True, "/b/")])
 def test_a_target_without_a_key_is_its_bucket(path_style: bool, path: str) -> None:
-    assert request_for(target("", path_style=path_style), "x", "GET").path == path
+    assert request_for(target("", path_style=path_style), "list_objects", "GET").path == path
+
+
+def test_no_operation_on_an_object_is_made_one_on_its_bucket() -> None:
+    """An abort without a key would be DeleteBucket."""
+    with pytest.raises(UsageError, match="abort_multipart_upload needs a key"):
+        request_for(target(""), "abort_multipart_upload", "DELETE", [("uploadId", "i")])

@@ -227,3 +227,9 @@ def test_another_region_needs_another_signature() -> None:
     identity = Credentials("AKID", "SECRET")
     assert "/us-west-2/s3/" in dict(sign(there, identity, 0))["Authorization"]
     assert "%2Fus-west-2%2Fs3%2F" in presign(there, identity, 0, 1)
+
+
+def test_only_spaces_are_folded_in_what_is_signed() -> None:
+    request = request_for(AT, "x", "GET", (), [("x-amz-meta-a", "a\u00a0 b")])
+    signed, _ = canonical_request(request, request.headers, "p")
+    assert "x-amz-meta-a:a\u00a0 b\n" in signed
