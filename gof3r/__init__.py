@@ -58,7 +58,8 @@ _HOMES = {
     "config": ("Config",),
     "results": ("ObjectInfo", "Removed", "Result"),
     "engine.errors": (
-        *("AccessDenied", "AlreadyExists", "Gof3rError", "NotFound", "TransferError", "UsageError"),
+        *("AccessDenied", "AlreadyExists", "Gof3rError", "NotFound", "ReaderGone"),
+        *("TransferError", "UsageError"),
     ),
     "engine.flow.events": ("Progress",),
     "engine.proc.caller": ("Debugged", "Warned"),

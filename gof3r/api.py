@@ -65,7 +65,9 @@ def put(
             if_none_match=if_none_match,
         )
         if given.fd is not None:
-            return transferred(stack.enter_context(Engine(order, source=given.fd, on_event=on_event)))
+            result = transferred(stack.enter_context(Engine(order, source=given.fd, on_event=on_event)))
+            given.finish()
+            return result
         engine = stack.enter_context(Engine(order, source=PIPE, on_event=on_event))
         for piece in given.pieces:
             engine.write(piece)

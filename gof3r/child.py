@@ -76,12 +76,14 @@ class Engine:
         self.warnings: list[str] = []
         self.data = -1
         """Our end of a PIPE, not blocking."""
+        self._order = order
         self._on_event = on_event
         self._shown: deque[object] = deque()
         self._ended: Ended | None = None
         self._gone = False
         """The process has ended and been waited for, or is not ours."""
         vouched = source == PIPE
+        _reap()
         with ExitStack() as ours, ExitStack() as theirs:
             try:
                 wishes, wishing = _pipe(theirs, ours)
@@ -92,7 +94,7 @@ class Engine:
                     self.data, sink = _pipe(ours, theirs)
                 source, sink = (fd if fd is None else _above(fd, theirs) for fd in (source, sink))
                 self._process = subprocess.Popen(
-                    [sys.executable, "-c", _CHILD, str(wishes), str(news), *sys.path],
+                    [*_interpreter(), "-c", _CHILD, str(wishes), str(news), *sys.path],
                     pass_fds=[fd for fd in (wishes, news, source, sink) if fd is not None],
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,
@@ -251,7 +253,11 @@ class Engine:
                     if self._on_event is not None:
                         self._on_event(message)
         if self._news.ended and self._ended is None:
-            self._ended = Ended(None, "TransferError", f"the engine's process was lost{self._how_it_ended()}")
+            lost = f"the engine's process was lost{self._how_it_ended()}"
+            if isinstance(self._order, (orders.Put, orders.Copy)):
+                target = self._order.target
+                lost = f"put {target}: {lost}; `gof3r uploads ls {target}` shows what it may have left"
+            self._ended = Ended(None, "TransferError", lost)
 
     def _how_it_ended(self) -> str:
         with suppress(subprocess.TimeoutExpired):
@@ -278,6 +284,27 @@ class Engine:
         if self.data >= 0:
             os.close(self.data)
             self.data = -1
+
+
+def _interpreter() -> list[str]:
+    """The command of an interpreter like this one, with its flags. Raises Gof3rError where there is none: in
+    sys.executable of a frozen program stands that program, which would start itself again and again."""
+    if getattr(sys, "frozen", False) or not sys.executable:
+        raise Gof3rError("cannot start the engine: this program has no Python interpreter to run it with")
+    # As multiprocessing does: isolation, warnings and optimisation are meant for all of the program.
+    flags: list[str] = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]
+    return [sys.executable, *(flag for flag in flags if flag != "-i")]
+
+
+def _reap() -> None:
+    """Wait for engines that were given up in a hurry: their processes would stay zombies."""
+    for process in list(_children):
+        if process not in _owned() and process.poll() is not None:
+            _children.discard(process)
+
+
+def _owned() -> set[subprocess.Popen[bytes]]:
+    return {engine._process for engine in list(_alive) if not engine._gone}
 
 
 def _pipe(reader: ExitStack, writer: ExitStack) -> tuple[int, int]:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 from gof3r.engine import orders
 from gof3r.engine.errors import UsageError, one_line
@@ -77,6 +77,10 @@ class Config:
     """Bytes a second over all connections, or a size's text; None for any."""
 
     def __post_init__(self) -> None:
+        for each in fields(self):
+            value = getattr(self, each.name)
+            if each.type in ("bool", "str") and type(value).__name__ != each.type:
+                raise UsageError(one_line(f"{each.name.replace('_', ' ')}: {value!r} is no {each.type}"))
         if self.endpoint:
             parse_endpoint(self.endpoint, self.ssl)
         if self.region:

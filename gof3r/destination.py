@@ -1,7 +1,9 @@
 """Where a download goes: standard output, or a file that appears only when it is complete and verified.
 
-A file is written beside its place under a temporary name and renamed into it, after its bytes are on the
-disk. What is no regular file (a pipe, a device) has no place to be renamed into and is written as it is.
+A file is written beside its place without a name, so that it goes with whoever writes it, however that ends;
+when its bytes are on the disk it is named, and renamed into its place. Where the file system knows no files
+without a name, it has a temporary one from the start. What is no regular file (a pipe, a device) has no place
+to be renamed into and is written as it is.
 """
 
 from __future__ import annotations
@@ -18,6 +20,10 @@ from gof3r.engine.errors import Gof3rError
 
 STDOUT = 1
 
+NO_TMPFILE = (errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL, errno.ENOENT)
+"""What a file system or a kernel says that knows no O_TMPFILE (open(2)); ENOENT is said again by what follows
+where it is the directory that is not there."""
+
 
 class Destination:
     """As a context manager: ``fd`` is open for writing; without ``commit`` nothing is left behind."""
@@ -25,6 +31,8 @@ class Destination:
     def __init__(self, path: str) -> None:
         self._path = path
         self._temporary = ""
+        self._nameless = False
+        """The temporary name is still to be given."""
         self.fd = STDOUT
 
     def __enter__(self) -> Destination:
@@ -43,7 +51,7 @@ class Destination:
                 folder, name = os.path.split(self._path)
                 # Names have 255 bytes at most on Linux's file systems; ours must fit beside a long one.
                 self._temporary = os.path.join(folder, f".{name[:60]}.gof3r-{secrets.token_hex(4)}")
-                self.fd = os.open(self._temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+                self.fd = self._open_beside(folder)
         except OSError as error:
             why = str(error.strerror)
             if self._temporary and error.errno in (errno.EACCES, errno.EROFS):
@@ -51,6 +59,17 @@ class Destination:
             self._temporary = ""
             raise Gof3rError(f"cannot write {self._path}: {why}") from None
         return self
+
+    def _open_beside(self, folder: str) -> int:
+        try:
+            fd = os.open(folder or ".", os.O_WRONLY | os.O_TMPFILE | os.O_CLOEXEC, 0o666)
+        except OSError as error:
+            if error.errno not in NO_TMPFILE:
+                raise
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+            return os.open(self._temporary, flags, 0o666)
+        self._nameless = True
+        return fd
 
     def _is_special(self) -> bool:
         try:
@@ -73,15 +92,27 @@ class Destination:
                 os.fchmod(self.fd, stat.S_IMODE(older.st_mode))
                 with contextlib.suppress(PermissionError):  # only root may give files away
                     os.fchown(self.fd, older.st_uid, older.st_gid)
+            if self._nameless:
+                self._give_name()
             os.rename(self._temporary, self._path)
         except OSError as error:
             raise Gof3rError(f"cannot write {self._path or 'standard output'}: {error.strerror}") from None
         self._temporary = ""
+
+    def _give_name(self) -> None:
+        folder = os.open("/proc/self/fd", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            # Relative to a folder: else Python calls link(2), which would link to the link there.
+            os.link(str(self.fd), self._temporary, src_dir_fd=folder, follow_symlinks=True)
+        finally:
+            os.close(folder)
+        self._nameless = False
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self.fd != STDOUT:
             os.close(self.fd)
-        if self._temporary:
-            os.unlink(self._temporary)
+        if self._temporary and not self._nameless:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(self._temporary)

@@ -57,6 +57,21 @@ def open(
 ) -> ObjectWriter: ...
 
 
+@overload
+def open(
+    url: str,
+    mode: str,
+    *,
+    config: Config | None = None,
+    version_id: str = "",
+    headers: Headers = (),
+    acl: str = "",
+    expected_size: int | None = None,
+    if_none_match: bool = False,
+    on_event: OnEvent | None = None,
+) -> ObjectReader | ObjectWriter: ...
+
+
 def open(
     url: str,
     mode: str = "rb",

@@ -36,6 +36,8 @@ class Given:
     pieces: Iterator[memoryview] = iter(())
     size: int | None = None
     """Bytes in all, where the engine cannot see it by itself."""
+    finish: Callable[[], None] = lambda: None
+    """To be called when all of it is stored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,11 +97,31 @@ def _file(file: IO[bytes], stack: ExitStack) -> Given:
             else:
                 stack.callback(os.close, fd)
                 os.lseek(fd, position, os.SEEK_SET)
-                stack.callback(file.seek, 0, os.SEEK_END)  # where whoever reads it all ends up
-                return Given(fd)
+                return Given(fd, finish=lambda: _seek_end(file))
         elif file is raw:  # nobody has read ahead of us
             return Given(raw.fileno())
+    _restore(file, stack)
     return Given(pieces=_pieces(iter(lambda: file.read(READ), b"")))
+
+
+def _seek_end(file: IO[bytes]) -> None:
+    """Where whoever has read it all ends up."""
+    file.seek(0, os.SEEK_END)
+
+
+def _restore(file: IO[bytes], stack: ExitStack) -> None:
+    """Put ``file`` back to where it is now if the transfer fails: it may be tried again."""
+    try:
+        position = file.tell() if file.seekable() else None
+    except (AttributeError, OSError, ValueError):
+        return
+
+    def back(kind: object, error: object, trace: object) -> bool:
+        if kind is not None and position is not None:
+            file.seek(position)
+        return False
+
+    stack.push(back)
 
 
 def _raw(file: object) -> io.FileIO | None:
@@ -125,14 +147,18 @@ def _view(given: object) -> memoryview | None:
 
 
 def _write(file: Any, piece: memoryview) -> None:
-    """All of it: a raw file may take less at once, others say nothing."""
-    while piece:
-        count = file.write(piece)
-        if not isinstance(count, int):
-            if isinstance(file, io.RawIOBase):
-                raise BlockingIOError("the sink takes nothing now: it must not be non-blocking")
+    """All of it: a raw file may take less at once, others say nothing. ``file`` gets bytes of its own: it may
+    keep them, and ours are soon others."""
+    data = bytes(piece)
+    while data:
+        count = file.write(data)
+        if count is None and not isinstance(file, io.RawIOBase):
             return
-        piece = piece[count:]
+        if count is None:
+            raise BlockingIOError("the sink takes nothing now: it must not be non-blocking")
+        if isinstance(count, bool) or not isinstance(count, int) or not 0 < count <= len(data):
+            raise OSError(f"the sink's write says {count!r}, of {len(data)} bytes")
+        data = data[count:]
 
 
 def _find_place(file: IO[bytes], raw: io.FileIO) -> None:

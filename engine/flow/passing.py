@@ -109,12 +109,15 @@ class Passing:
         self._unsent = [number for number, (_, _, digests) in self._held.items() if digests]
         yield Until(lambda: len(self.sent) == self.count)
 
-    def copy_first(self, make: Make) -> Telling:
+    def copy_first(self, name: str, make: Make) -> Telling:
         """Have the server copy the first range, as ``make`` says: a server that cannot, or does not want to,
-        says so while nothing else is under way."""
+        says so while nothing else is under way. ``name`` begins errors."""
         part = next(self._parts)
         answer = yield from ask(make(part).request, patient=True)
-        self._copied(part, answer.response)
+        try:
+            self._copied(part, answer.response)
+        except TransferError as error:
+            raise TransferError(f"{name}: {error}") from None
 
     def copy(self, make: Make) -> Telling:
         """Have the server copy all other ranges, until it has."""

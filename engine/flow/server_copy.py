@@ -143,7 +143,7 @@ class ServerCopy:
         yield from upload.create()
         try:
             try:
-                yield from self._parts.copy_first(work)
+                yield from self._parts.copy_first(self._name, work)
             except TransferError as error:
                 if not refused(error):
                     raise

@@ -13,9 +13,9 @@ from collections.abc import Generator
 from dataclasses import dataclass
 
 from ..errors import TransferError
-from ..s3 import operations, replies
+from ..s3 import checksums, operations, replies
 from ..s3.request import MAX_KEY
-from ..values import Target
+from ..values import Response, Target
 from .events import Warn
 from .story import Instruction, ask
 
@@ -45,14 +45,28 @@ def places(target: Target) -> tuple[Target, ...]:
 
 
 def read(place: Target) -> Generator[Instruction, object, Sidecar | None]:
-    """What is kept at ``place``, or None. Raises TransferError, and replies.Unreadable for what is no md5."""
+    """What is kept at ``place``, or None. Raises TransferError, and replies.Unreadable for what is no md5, or
+    came damaged twice."""
     try:
         answer = yield from ask(operations.get_object(place))
+        if _is_damaged(answer.response):  # once is the network
+            answer = yield from ask(operations.get_object(place))
     except TransferError as error:
         if error.failure is None or error.failure.status not in ABSENT:
             raise
         return None
-    return Sidecar(place, *replies.sidecar(answer.response))
+    found = Sidecar(place, *replies.sidecar(answer.response))
+    if _is_damaged(answer.response):
+        raise replies.Unreadable(f"the md5 sidecar {place} is damaged: its ETag is not its own md5")
+    return found
+
+
+def _is_damaged(response: Response) -> bool:
+    """Not its bytes have come. One wrong digit still looks like an md5, and a copy would keep it for good."""
+    if not replies.etag_is_md5(response.headers):
+        return False
+    md5 = checksums.compute(("md5",), memoryview(response.body))["md5"].hex()
+    return replies.etag(response).lower() != md5
 
 
 def find(target: Target, etag: str) -> Generator[Instruction, object, Sidecar | None]:

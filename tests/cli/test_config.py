@@ -148,3 +148,18 @@ def test_settings_cost_no_libraries() -> None:
     code = f"import sys, gof3r.resolve; print(*(set(sys.modules) & {heavy!r}))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""
+
+
+@pytest.mark.parametrize(
+    ("given", "error"),
+    [
+        ({"md5": "no"}, "md5: 'no' is no bool"),
+        ({"ssl": None}, "ssl: None is no bool"),
+        ({"endpoint": 5}, "endpoint: 5 is no str"),
+        ({"profile": b"x"}, "profile: b'x' is no str"),
+        ({"access_key": 5, "secret_key": 5}, "access key: 5 is no str"),
+    ],
+)
+def test_a_setting_of_another_type_is_refused(given: dict[str, Any], error: str) -> None:
+    with pytest.raises(UsageError, match=error):
+        Config(**given)

@@ -6,6 +6,7 @@ Where it matters what is on the wire, the relay holds a request back until the d
 from __future__ import annotations
 
 import signal
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psutil
@@ -180,6 +181,19 @@ def test_nothing_survives_a_killed_get_whose_reader_sleeps(start: Start, boto: S
     assert got.children()
     got.signal(signal.SIGKILL)
     until(lambda: not got.family(), "all processes are gone", PROMPT)
+
+
+def test_a_file_that_a_killed_get_was_writing_is_gone_with_it(
+    start: Start, relay: Relay, boto: S3Client, bucket: str, tmp_path: Path
+) -> None:
+    store(boto, bucket, LONG)
+    before = sorted(tmp_path.iterdir())
+    relay.hold(rf"GET /{bucket}/k (?s:.)*Range: bytes=2000000-")
+    got = start("get", "-b", bucket, "-k", "k", "-p", "out", *PIECES)
+    relay.held()
+    got.signal(signal.SIGKILL)
+    until(lambda: not got.family(), "all processes are gone", PROMPT)
+    assert sorted(tmp_path.iterdir()) == before
 
 
 @pytest.mark.parametrize("whole", [False, True])

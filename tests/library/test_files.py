@@ -212,14 +212,14 @@ def test_a_file_for_reading_is_what_io_says_it_is(url: str) -> None:
 @pytest.mark.parametrize("mode", ["r", "w", "rb+", "ab", "xb", ""])
 def test_other_modes_are_refused(mode: str, url: str) -> None:
     with pytest.raises(ValueError, match="mode"):
-        gof3r.open(url, mode)  # type: ignore[call-overload]
+        gof3r.open(url, mode)
 
 
 def test_arguments_of_the_other_mode_are_refused(url: str) -> None:
     with pytest.raises(ValueError, match="writing"):
-        gof3r.open(url, "rb", if_none_match=True)  # type: ignore[call-overload]
+        gof3r.open(url, "rb", if_none_match=True)
     with pytest.raises(ValueError, match="reading"):
-        gof3r.open(url, "wb", version_id="v")  # type: ignore[call-overload]
+        gof3r.open(url, "wb", version_id="v")
 
 
 # --- what others do with files ------------------------------------------------------------------

@@ -141,3 +141,21 @@ def test_a_reader_that_is_killed_leaves_no_process(
     )
     gone(surroundings["MARK"])
     assert engines(surroundings["MARK"]) == []
+
+
+def test_a_program_without_an_interpreter_does_not_start_itself(script: Script, url: str) -> None:
+    done = script(f"import sys, gof3r\nsys.frozen = True\ngof3r.put(b'1', {url!r})")
+    assert "no Python interpreter" in done.stderr.splitlines()[-1]
+
+
+def test_isolation_is_the_engines_as_well(script: Script, url: str) -> None:
+    """As -I has it: what PYTHONPATH names is not looked at."""
+    put = f'import sys; sys.path[:] = sys.argv[1:]; import gof3r; gof3r.put(b"1", {url!r})'
+    done = script(
+        "import os, pathlib, sys, subprocess\n"
+        "pathlib.Path('sitecustomize.py').write_text('raise SystemExit(9)')\n"
+        "environ = {**os.environ, 'PYTHONPATH': os.getcwd()}\n"
+        f"command = [sys.executable, '-I', '-c', {put!r}, *sys.path]\n"
+        "print(subprocess.run(command, env=environ).returncode)\n"
+    )
+    assert done.stdout == "0\n", done.stderr

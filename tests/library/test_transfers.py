@@ -11,7 +11,7 @@ import threading
 from base64 import b64encode
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, cast
 
 import pytest
 
@@ -252,6 +252,47 @@ def test_a_raw_sink_that_takes_little_at_once_gets_all(url: str, bucket: str, bo
     slow = Slow()
     gof3r.get(url, slow)  # type: ignore[arg-type]
     assert slow.data == data
+
+
+def test_a_sink_may_keep_what_it_is_given(url: str, bucket: str, boto: S3Client) -> None:
+    class Keeps(io.BytesIO):
+        kept: list[bytes] = []
+
+        def write(self, data: Any) -> int:
+            self.kept.append(data)
+            return len(data)
+
+    data = _store(boto, bucket, noise(LONG))
+    gof3r.get(url, Keeps(), config=PIECES)
+    assert b"".join(Keeps.kept) == data
+
+
+@pytest.mark.parametrize("said", [0, -1, True, 10**9, "all"])
+def test_a_sink_that_says_nonsense_of_what_it_took_is_an_error(
+    said: Any, url: str, bucket: str, boto: S3Client
+) -> None:
+    class Odd(io.BytesIO):
+        def write(self, data: Any) -> int:
+            return cast(int, said)
+
+    _store(boto, bucket, DATA)
+    with pytest.raises(OSError, match="the sink's write says"):
+        gof3r.get(url, Odd())
+
+
+@pytest.mark.parametrize("buffered", [True, False])
+def test_a_file_can_be_put_again_after_a_failure(
+    buffered: bool, url: str, bucket: str, boto: S3Client, tmp_path: Path
+) -> None:
+    (tmp_path / "in").write_bytes(DATA)
+    file = (tmp_path / "in").open("rb") if buffered else io.BytesIO(DATA)
+    with file:
+        file.seek(3)
+        with pytest.raises(gof3r.NotFound):
+            gof3r.put(file, "s3://there-is-no-such-bucket/k")
+        assert file.tell() == 3
+        gof3r.put(file, url)
+    assert stored(boto, bucket) == DATA[3:]
 
 
 def test_a_command_gets_the_object_on_its_standard_input(url: str, bucket: str, boto: S3Client) -> None:
