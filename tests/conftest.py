@@ -19,6 +19,9 @@ from tools.local_s3 import LocalS3
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
 
+# Here, since the process that prints the end of a parallel run reads no other conftest.
+pytest_plugins = ["tests.faults.summary"]
+
 # A slow machine is no failure: no example has a deadline.
 settings.register_profile("gof3r", deadline=None)
 settings.load_profile("gof3r")

@@ -238,6 +238,7 @@ def test_a_copy_in_parts_that_fails_is_aborted_and_is_no_reason_to_begin_again(w
 @pytest.mark.parametrize("body", [b"<html>", b"<CopyPartResult><ETag></ETag></CopyPartResult>"])
 def test_an_unreadable_answer_to_a_copy_is_no_success(what: str, body: bytes) -> None:
     world = copy(source(cuts=() if what == "copy_object" else CUTS)).on(what, saying(body)).run()
+    assert str(world.error).startswith("copy s3://")
     assert "ETag" in str(world.error)
     assert world.store.uploads == {}
 
@@ -314,6 +315,23 @@ def test_the_copys_sidecar_holds_the_sources_md5_and_names_the_copys_etag(
     assert store.objects[SIDECAR].data == md5(DATA).hexdigest().encode()
     assert store.objects[SIDECAR].headers["x-amz-meta-etag"] == world.receipt.etag
     assert world.receipt.digests["md5"] == md5(DATA).digest()
+
+
+def test_a_sidecar_that_is_damaged_on_its_way_is_read_again() -> None:
+    store = source(cuts=CUTS)
+    store.keep_sidecar(DATA, store.objects[FROM].etag, path=FROM_SIDECAR)
+    world = copy(store).on("sidecar", saying(b"0" * 32)).run()
+    assert store.objects[SIDECAR].data == md5(DATA).hexdigest().encode()
+    assert world.warnings == []
+
+
+def test_a_sidecar_that_is_damaged_again_is_not_copied() -> None:
+    store = source(cuts=CUTS)
+    store.keep_sidecar(DATA, store.objects[FROM].etag, path=FROM_SIDECAR)
+    world = copy(store).on("sidecar", saying(b"0" * 32), saying(b"0" * 32)).run()
+    assert "is damaged: its ETag is not its own md5: not copied" in world.warnings[0]
+    assert SIDECAR not in store.objects
+    assert world.receipt.proofs == ("md5",)
 
 
 @pytest.mark.parametrize("etag", [None, "stale"])
