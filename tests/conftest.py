@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 # Here, since the process that prints the end of a parallel run reads no other conftest.
 pytest_plugins = ["tests.faults.summary"]
 
-# A shell starts what it puts into the background with Ctrl-C ignored, and so would be every run of the program.
+# A shell starts what it puts into the background with Ctrl-C ignored, and every run of the program with it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # A slow machine is no failure: no example has a deadline.
