@@ -123,6 +123,8 @@ def _presign(asked: Presign, environ: Mapping[str, str]) -> None:
 
 def write_lines(lines: list[str]) -> None:
     """Print to standard output. Raises ReaderGone when nobody reads it any more, and Gof3rError."""
+    if sys.stdout is None:
+        raise Gof3rError("cannot write to standard output: it is closed")
     try:
         for line in lines:
             print(line)

@@ -107,6 +107,14 @@ def test_a_reader_of_the_help_that_has_gone_is_no_error(run: Run, gone: int) -> 
     assert (done.returncode, done.stderr) == (141, "")
 
 
+def test_help_into_a_closed_output_is_an_error(run: Run) -> None:
+    done = run("--help", redirect=">&-")
+    assert (done.returncode, done.stderr) == (
+        1,
+        "gof3r error: cannot write to standard output: it is closed\n",
+    )
+
+
 def test_help_that_cannot_be_written_is_an_error(run: Run) -> None:
     done = run("--help", redirect=">/dev/full")
     assert done.returncode == 1
