@@ -298,13 +298,10 @@ def _interpreter() -> list[str]:
 
 def _reap() -> None:
     """Wait for engines that were given up in a hurry: their processes would stay zombies."""
-    for process in list(_children):
-        if process not in _owned() and process.poll() is not None:
+    owned = {engine._process for engine in list(_alive) if not engine._gone}
+    for process in _children - owned:
+        if process.poll() is not None:
             _children.discard(process)
-
-
-def _owned() -> set[subprocess.Popen[bytes]]:
-    return {engine._process for engine in list(_alive) if not engine._gone}
 
 
 def _pipe(reader: ExitStack, writer: ExitStack) -> tuple[int, int]:

@@ -12,7 +12,7 @@ from ..errors import TransferError
 from ..s3 import replies
 from ..values import Part, Target
 from . import plan
-from .proof import look
+from .proof import first_part
 from .story import Instruction
 
 
@@ -22,12 +22,9 @@ def own_parts(
     """The parts that ``source`` was most likely made of; () when it has none that an upload can have."""
     if not replies.is_composite(head.etag):
         return ()
-    try:
-        first = yield from look(name, source, 1)
-    except TransferError as error:
-        if error.failure is None or error.failure.kind != "server":
-            raise
-        return ()  # a store that knows no partNumber
+    first = yield from first_part(name, source)
+    if first is None:
+        return ()
     count = head.part_count or first.part_count
     layout = plan.layout(first.part_length, count, head.size) or ()
     return layout if are_allowed(layout) else ()

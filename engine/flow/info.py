@@ -6,13 +6,12 @@ from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from itertools import groupby
 
-from ..errors import TransferError
 from ..s3 import replies
 from ..values import Target
 from . import plan as s3_plan
 from . import sidecar
 from .events import Warn
-from .proof import look
+from .proof import first_part, look
 from .sidecar import Sidecar
 from .story import Instruction, Story
 from .verify import text
@@ -69,11 +68,8 @@ class Info:
     def _parts(self, head: replies.ObjectHead) -> Generator[Instruction, object, Parts | None]:
         if not head.part_count:
             return None
-        try:
-            first = yield from look(self.name, self._target, 1)
-        except TransferError as error:
-            if error.failure is None or error.failure.kind != "server":
-                raise
+        first = yield from first_part(self.name, self._target)
+        if first is None:
             return None
         layout = s3_plan.layout(first.part_length, first.part_count, head.size) or ()
         runs = tuple((len(list(run)), length) for length, run in groupby(part.length for part in layout))

@@ -54,6 +54,16 @@ def look(
     return head
 
 
+def first_part(name: str, target: Target) -> Generator[Instruction, object, replies.ObjectHead | None]:
+    """``look`` at the first of the parts that ``target`` was made of; None where the store does not tell."""
+    try:
+        return (yield from look(name, target, 1))
+    except TransferError as error:
+        if error.failure is None or error.failure.kind != "server":
+            raise
+        return None
+
+
 @dataclass(frozen=True, slots=True)
 class Claim:
     """Something stored about an object's bytes."""
@@ -200,12 +210,9 @@ class Prover:
         the largest; () otherwise."""
         if not self._by_parts(head):
             return ()
-        try:
-            first = yield from look(self._name, self._target, 1)
-        except TransferError as error:
-            if error.failure is None or error.failure.kind != "server":
-                raise
-            return ()  # a store that knows no partNumber
+        first = yield from first_part(self._name, self._target)
+        if first is None:
+            return ()
         layout = s3_plan.layout(first.part_length, first.part_count, head.size) or ()
         why = "their lengths are unknown"
         largest = max((part.length for part in layout), default=0)

@@ -66,10 +66,10 @@ def carry_out(
     started = time.monotonic()
     _dump_no_core()
     terms = order.terms
-    signed = {"main": terms.signer}
+    signed: dict[Role, orders.Signer] = {"main": terms.signer}
     if isinstance(order, orders.Copy) and order.source.role == "source":
         signed["source"] = terms.source_signer
-    signers = Signers({_role(role): credentials.resolve(signer, environ) for role, signer in signed.items()})
+    signers = Signers({role: credentials.resolve(signer, environ) for role, signer in signed.items()})
     slots = _slots(order)
     slab = _slab(slots if _moves_parts(order) else PAGE)
     story, feed, source = _pieces(order, slots, slab, listener, ends)
@@ -231,10 +231,6 @@ def _copy(order: orders.Copy, slots: int) -> tuple[Teller, Feed]:
         part_size=order.terms.part_size,
     )
     return copy, parts
-
-
-def _role(name: str) -> Role:
-    return "source" if name == "source" else "main"
 
 
 def _moves_parts(order: orders.Order) -> bool:
