@@ -127,7 +127,7 @@ class Copy:
         return (bytes.fromhex(known.md5), bool(known.etag)) if known else (b"", False)
 
     def _write_sidecar(self, etag: str, md5: bytes) -> Telling:
-        return write_sidecar(self.name, self._target, etag, md5, self._headers)
+        return write_sidecar(self._target, etag, md5, self._headers)
 
     # --- through the slots ------------------------------------------------------------------
 

@@ -18,8 +18,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from ..errors import TransferError, advice, describe
+from ..s3 import replies
 from ..s3.request import relocated
-from ..values import Digests, Direction, Failure, Job, Part, Request, Slot, Verdict
+from ..values import Digests, Direction, Failure, Job, Part, Request, Response, Slot, Verdict
 from .events import Drop, Note, NotRenewed, Progress, Send
 from .retry import EXPIRED_CODES, Budget, GiveUp, decide, is_throttling
 from .signers import Signers
@@ -50,6 +51,8 @@ class Work:
     etag: str = ""
     object_size: int = 0
     patient: bool = False
+    reads: Callable[[Response], object] | None = None
+    """Takes from the answer what was asked for; raises replies.Unreadable."""
     known: Digests = field(default_factory=dict)
     """Digests of the bytes to send, where they have been computed already."""
     expires: float | None = None
@@ -71,10 +74,11 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """``work`` has succeeded with ``verdict``."""
+    """``work`` has succeeded with ``verdict``, of whose answer its reader has made ``value``."""
 
     work: Work
     verdict: Verdict
+    value: object = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,11 +245,15 @@ class Dispatch:
             self._loads[seat] -= 1
         if verdict.response is not None:
             self._resolved = True
-        if verdict.failure is None:
-            self._budget = self._budget.earn(now)
-            self._window = self._window.succeeded(now)
-            return Done(work, verdict)
-        return self._failed(work, verdict.failure, now, verdict)
+        if verdict.failure is not None:
+            return self._failed(work, verdict.failure, now, verdict)
+        try:
+            value = work.reads(verdict.response) if work.reads and verdict.response else None
+        except replies.Unreadable as unreadable:
+            return self._failed(work, Failure("check", "the answer", str(unreadable)), now, verdict)
+        self._budget = self._budget.earn(now)
+        self._window = self._window.succeeded(now)
+        return Done(work, verdict, value)
 
     def _failed(
         self, work: Work, failure: Failure, now: float, verdict: Verdict | None = None

@@ -46,10 +46,8 @@ def created_with(
     tags: tuple[Header, ...] = ()
     if head.tag_count and not is_named(given, TAGGING):
         try:
-            answer = yield from ask(operations.get_object_tagging(source))
-            tags = (operations.tagging_header(listings.tags(answer.response)),)
-        except replies.Unreadable as unreadable:
-            raise TransferError(f"{name}: get_object_tagging: {unreadable}") from None
+            answer = yield from ask(operations.get_object_tagging(source), listings.tags)
+            tags = (operations.tagging_header(answer.value),)
         except TransferError as error:
             if not refused(error):
                 raise

@@ -6,7 +6,7 @@ Memory holds one page, however many objects there are.
 from __future__ import annotations
 
 from ..errors import TransferError
-from ..s3 import listings, operations, replies
+from ..s3 import listings, operations
 from ..values import Target
 from .events import Show
 from .story import Story, ask
@@ -24,11 +24,8 @@ class Listing:
         """The whole listing, top to bottom; returns how many objects there are."""
         count, token = 0, ""
         while True:
-            answer = yield from ask(operations.list_objects(self._target, token))
-            try:
-                page = listings.objects(answer.response)
-            except replies.Unreadable as unreadable:
-                raise TransferError(f"{self.name}: list_objects: {unreadable}") from None
+            answer = yield from ask(operations.list_objects(self._target, token), listings.objects)
+            page: listings.ListPage = answer.value
             yield Show(page.entries)
             count += len(page.entries)
             if not page.next_token:

@@ -102,16 +102,15 @@ class Multipart:
         create = operations.create_multipart_upload
         try:
             try:
-                answer = yield from ask(create(self._target, self._headers, CRC in self.digests))
+                request = create(self._target, self._headers, CRC in self.digests)
+                answer = yield from ask(request, replies.upload_id)
             except TransferError as error:
                 self.digests = yield from without_crc(self.digests, error)
-                answer = yield from ask(create(self._target, self._headers, False))
+                request = create(self._target, self._headers, False)
+                answer = yield from ask(request, replies.upload_id)
             if answer.doubtful:
                 yield Warn(f"an answer to create_multipart_upload was lost: {self._find}")
-            self.id = replies.upload_id(answer.response)
-        except replies.Unreadable as unreadable:
-            yield Warn(f"an upload may have been left behind: {self._find}")
-            raise TransferError(f"{self._name}: create_multipart_upload: {unreadable}") from None
+            self.id = answer.value
         except Gof3rError as error:
             failure = getattr(error, "failure", None)
             if failure is None:  # not the server's word on Create: something else has stopped us meanwhile
@@ -126,9 +125,9 @@ class Multipart:
             answer = yield from ask_on(ANSWER_WITHIN)
             if answer.doubtful:
                 yield Warn(f"an answer to create_multipart_upload was lost: {self._find}")
-            self.id = replies.upload_id(answer.response)
-        except (TransferError, replies.Unreadable) as error:
-            if getattr(error, "doubtful", True):
+            self.id = answer.value
+        except TransferError as error:
+            if error.doubtful:
                 yield Warn(f"an upload may have been left behind: {self._find}")
             return
         yield Quiet()
@@ -144,10 +143,9 @@ class Multipart:
             self._target, self.id, parts, size, text(crc), self._condition
         )
         try:
-            answer = yield from ask(request, patient=True)
-            return replies.completed(answer.response)
-        except replies.Unreadable as unreadable:
-            raise TransferError(f"{self._name}: complete_multipart_upload: {unreadable}") from None
+            answer = yield from ask(request, replies.completed, patient=True)
+            completed: replies.Completed = answer.value
+            return completed
         except TransferError as error:
             # The reply to an earlier attempt was lost, and now the upload is gone or an object is in the way:
             # it may have become that object.

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from ..errors import TransferError
 from ..s3 import checksums, replies
 from ..values import Digests, Part, Response, Slot, Verdict
 from .dispatch import Work
@@ -109,15 +108,12 @@ class Passing:
         self._unsent = [number for number, (_, _, digests) in self._held.items() if digests]
         yield Until(lambda: len(self.sent) == self.count)
 
-    def copy_first(self, name: str, make: Make) -> Telling:
+    def copy_first(self, make: Make) -> Telling:
         """Have the server copy the first range, as ``make`` says: a server that cannot, or does not want to,
-        says so while nothing else is under way. ``name`` begins errors."""
+        says so while nothing else is under way."""
         part = next(self._parts)
-        answer = yield from ask(make(part).request, patient=True)
-        try:
-            self._copied(part, answer.response)
-        except TransferError as error:
-            raise TransferError(f"{name}: {error}") from None
+        answer = yield from ask(make(part).request, replies.copied, patient=True)
+        self._copied(part, answer.response)
 
     def copy(self, make: Make) -> Telling:
         """Have the server copy all other ranges, until it has."""
@@ -165,7 +161,6 @@ class Passing:
         self._unsent.clear()
 
     def accepted(self, part: Part, verdict: Verdict) -> None:
-        """Raises TransferError for a copy's answer that cannot be read."""
         assert verdict.response is not None  # nothing is accepted without an answer
         if verdict.job.direction == "receive":
             self._arrived(part, verdict.digests)
@@ -180,10 +175,7 @@ class Passing:
             self._copied(part, verdict.response)
 
     def _copied(self, part: Part, answer: Response) -> None:
-        try:
-            copied = replies.copied(answer)
-        except replies.Unreadable as unreadable:
-            raise TransferError(f"part {part.number}: {unreadable}") from None
+        copied = replies.copied(answer)  # which could be read, or it would not be here
         self.sent.add(part, answer, copied.etag, copied.crc64nvme)
         self.done += part.length
 

@@ -59,7 +59,7 @@ def first_part(name: str, target: Target) -> Generator[Instruction, object, repl
     try:
         return (yield from look(name, target, 1))
     except TransferError as error:
-        if error.failure is None or error.failure.kind != "server":
+        if error.failure is None or error.failure.kind not in ("server", "check"):
             raise
         return None
 

@@ -90,9 +90,8 @@ class ServerCopy:
                     raise
                 yield from without_crc(self._digests, error)
                 answer = yield from self._copy_object(head, False)
-            return replies.copied(answer.response)
-        except replies.Unreadable as unreadable:
-            raise TransferError(f"{self._name}: copy_object: {unreadable}") from None
+            completed: replies.Completed = answer.value
+            return completed
         except TransferError as error:
             if refused(error):
                 raise Cannot(error) from None
@@ -121,7 +120,7 @@ class ServerCopy:
             replace_tags=is_named(self._given, TAGGING),
             crc=crc,
         )
-        return (yield from ask(request, patient=True))
+        return (yield from ask(request, replies.copied, patient=True))
 
     # --- UploadPartCopy ------------------------------------------------------------------
 
@@ -138,12 +137,12 @@ class ServerCopy:
             request = operations.upload_part_copy(
                 self._target, upload.id, part.number, self._source, part.offset, last, head.etag
             )
-            return Work(request, f"part {part.number}", part, patient=True)
+            return Work(request, f"part {part.number}", part, patient=True, reads=replies.copied)
 
         yield from upload.create()
         try:
             try:
-                yield from self._parts.copy_first(self._name, work)
+                yield from self._parts.copy_first(work)
             except TransferError as error:
                 if not refused(error):
                     raise

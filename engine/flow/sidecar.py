@@ -48,25 +48,24 @@ def read(place: Target) -> Generator[Instruction, object, Sidecar | None]:
     """What is kept at ``place``, or None. Raises TransferError, and replies.Unreadable for what is no md5, or
     came damaged twice."""
     try:
-        answer = yield from ask(operations.get_object(place))
-        if _is_damaged(answer.response):  # once is the network
-            answer = yield from ask(operations.get_object(place))
+        answer = yield from ask(operations.get_object(place), _read)
     except TransferError as error:
-        if error.failure is None or error.failure.status not in ABSENT:
+        failure = error.failure
+        if failure is not None and failure.kind == "check":
+            raise replies.Unreadable(failure.message) from None
+        if failure is None or failure.status not in ABSENT:
             raise
         return None
-    found = Sidecar(place, *replies.sidecar(answer.response))
-    if _is_damaged(answer.response):
-        raise replies.Unreadable(f"the md5 sidecar {place} is damaged: its ETag is not its own md5")
-    return found
+    return Sidecar(place, *answer.value)
 
 
-def _is_damaged(response: Response) -> bool:
-    """Not its bytes have come. One wrong digit still looks like an md5, and a copy would keep it for good."""
-    if not replies.etag_is_md5(response.headers):
-        return False
+def _read(response: Response) -> tuple[str, str]:
+    """The md5, and the ETag of its object. Raises Unreadable, also when not its bytes have come: one wrong
+    digit still looks like an md5, and a copy would keep it for good."""
     md5 = checksums.compute(("md5",), memoryview(response.body))["md5"].hex()
-    return replies.etag(response).lower() != md5
+    if replies.etag_is_md5(response.headers) and replies.etag(response).lower() != md5:
+        raise replies.Unreadable("the md5 sidecar is damaged: its ETag is not its own md5")
+    return replies.sidecar(response)
 
 
 def find(target: Target, etag: str) -> Generator[Instruction, object, Sidecar | None]:

@@ -7,7 +7,7 @@ where it waits, and the story's own ``except`` says how to clean up.
 
 ::
 
-    answer = yield from ask(create_multipart_upload(target))
+    answer = yield from ask(create_multipart_upload(target), upload_id)
     yield Until(self.complete)
 """
 
@@ -17,10 +17,12 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Any
 
-from ..errors import TransferError
 from ..s3 import operations, replies
 from ..values import Digests, Request, Response, Target
 from .events import Dismiss, Show, Tell, Warn
+
+Reader = Callable[[Response], object]
+"""Takes from a good answer what was asked for; raises replies.Unreadable when that is not there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,8 @@ class Answer:
 
     response: Response
     doubtful: bool
+    value: Any = None
+    """What the request's reader has made of the response."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +40,8 @@ class Ask:
     """Make a control request, with retries; sent back: an Answer."""
 
     request: Request
+    reads: Reader | None = None
+    """An answer that it cannot read counts as damaged on its way: the request is made once more."""
     patient: bool = False
     within: float | None = None
     """Seconds after which to give up, whatever the retries; None for the ordinary limits."""
@@ -83,9 +89,9 @@ Story = Generator[Instruction, Any, object]
 
 
 def ask(
-    request: Request, *, patient: bool = False, within: float | None = None
+    request: Request, reads: Reader | None = None, *, patient: bool = False, within: float | None = None
 ) -> Generator[Instruction, Any, Answer]:
-    answer: Answer = yield Ask(request, patient, within)
+    answer: Answer = yield Ask(request, reads, patient, within)
     return answer
 
 
@@ -98,11 +104,9 @@ def head_of(
     name: str, target: Target, part_number: int | None = None
 ) -> Generator[Instruction, Any, replies.ObjectHead]:
     """What HEAD says of ``target``, or of one part of it. Raises TransferError."""
-    answer = yield from ask(operations.head_object(target, part_number))
-    try:
-        return replies.object_head(answer.response)
-    except replies.Unreadable as unreadable:
-        raise TransferError(f"{name}: head_object: {unreadable}") from None
+    answer = yield from ask(operations.head_object(target, part_number), replies.object_head)
+    head: replies.ObjectHead = answer.value
+    return head
 
 
 def stream_digests(parts: int) -> Generator[Instruction, Any, Digests]:

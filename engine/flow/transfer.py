@@ -199,10 +199,10 @@ class Transfer:
             attempt = f"attempt {verdict.job.attempt}, process {verdict.worker}"
             self._actions.append(Note(f"{result.work.what}: done, {attempt}"))
         match result:
-            case Done(work, _) if work is self._asked:
+            case Done(work, _, value) if work is self._asked:
                 assert verdict.response is not None
-                self._answer = Answer(verdict.response, work.doubtful)
-            case Done(work, _) if work.part is not None:
+                self._answer = Answer(verdict.response, work.doubtful, value)
+            case Done(work) if work.part is not None:
                 self._feed.accepted(work.part, verdict)
             case Failed():
                 self._failed(result, now)
@@ -287,9 +287,10 @@ class Transfer:
 
     def _carry_out(self, instruction: Instruction, now: float) -> None:
         match instruction:
-            case Ask(request, patient, within):
+            case Ask(request, reads, patient, within):
                 expires = None if within is None else now + within
-                self._asked = Work(request, request.operation, patient=patient, expires=expires)
+                what = request.operation
+                self._asked = Work(request, what, reads=reads, patient=patient, expires=expires)
                 self._dispatch.submit(self._asked)
             case AskOn(within):
                 assert self._left is not None

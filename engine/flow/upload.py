@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from ..errors import Gof3rError, TransferError
 from ..s3 import checksums, operations, replies
-from ..values import Header, Part, Target
+from ..values import Header, Part, Response, Target
 from .condition import NEVER_OVERWRITE, Condition, explained, is_unmet, refuse_existing
 from .dispatch import Work
 from .events import Dismiss, Expect, Receipt, Tell
@@ -59,7 +59,7 @@ class Upload:
                 md5 = yield from self._stream_md5()
             except TransferError as error:
                 raise sidecar_missing(error) from None
-            yield from write_sidecar(self.name, self._target, receipt.etag, md5, self._headers)
+            yield from write_sidecar(self._target, receipt.etag, md5, self._headers)
             receipt = replace(receipt, digests={"md5": md5, **receipt.digests})
         return receipt
 
@@ -189,7 +189,7 @@ class Upload:
 
 
 def sidecar_missing(error: TransferError) -> TransferError:
-    text = f"{error}; the object itself is complete and verified, but its md5 sidecar is missing"
+    text = f"{error}; the object itself is complete and verified, but not its md5 sidecar"
     return TransferError(text, error.failure)
 
 
@@ -197,21 +197,21 @@ GUARDS = ("x-amz-acl", "x-amz-grant-", "x-amz-server-side-encryption")
 """Beginnings of headers that say who may read an object and how it is encrypted."""
 
 
-def write_sidecar(name: str, target: Target, etag: str, md5: bytes, headers: tuple[Header, ...]) -> Telling:
+def write_sidecar(target: Target, etag: str, md5: bytes, headers: tuple[Header, ...]) -> Telling:
     """Keep ``md5`` of the object's bytes beside it, with the object's ``etag`` ("" to name none), guarded as
     the object is by its ``headers``: a bucket's policy may demand it of everything. Raises TransferError."""
     guards = tuple(header for header in headers if header[0].lower().startswith(GUARDS))
     named = (("x-amz-meta-etag", etag),) if etag else ()
     headers = (("Content-Type", "text/plain"), *named, *guards)
     body = md5.hex().encode("ascii")
+    wanted = checksums.compute(("md5",), memoryview(body))["md5"].hex()
+
+    def check(response: Response) -> None:
+        stored = replies.etag(response)
+        if replies.etag_is_md5(response.headers) and stored != wanted:
+            raise replies.Unreadable(f"the md5 sidecar has ETag {stored}, expected {wanted}")
+
     try:
-        answer = yield from ask(operations.put_object(operations.sidecar_target(target), headers, body))
+        yield from ask(operations.put_object(operations.sidecar_target(target), headers, body), check)
     except TransferError as error:
         raise sidecar_missing(error) from None
-    stored = replies.etag(answer.response)
-    wanted = checksums.compute(("md5",), memoryview(body))["md5"].hex()
-    if replies.etag_is_md5(answer.response.headers) and stored != wanted:
-        raise TransferError(
-            f"{name}: the md5 sidecar was stored wrongly: ETag {stored}, expected {wanted}; "
-            "the object itself is complete and verified"
-        )

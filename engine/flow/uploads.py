@@ -11,7 +11,7 @@ from collections.abc import Generator
 from dataclasses import dataclass, replace
 
 from ..errors import TransferError
-from ..s3 import listings, operations, replies
+from ..s3 import listings, operations
 from ..values import Target
 from .events import Show
 from .multipart import aborted
@@ -77,11 +77,9 @@ class Uploads:
         yield from raise_any(failed, f"{self.name}: {len(failed)} of {count} uploads were not aborted")
 
     def _page(self, key: str, upload_id: str) -> Generator[Instruction, object, listings.UploadsPage]:
-        answer = yield from ask(operations.list_multipart_uploads(self._target, key, upload_id))
-        try:
-            return listings.uploads(answer.response)
-        except replies.Unreadable as unreadable:
-            raise TransferError(f"{self.name}: list_multipart_uploads: {unreadable}") from None
+        request = operations.list_multipart_uploads(self._target, key, upload_id)
+        page: listings.UploadsPage = (yield from ask(request, listings.uploads)).value
+        return page
 
     def _meant(self, entry: listings.UploadListed) -> bool:
         old_enough = self._before is None or entry.initiated <= self._before

@@ -158,16 +158,16 @@ def _kinds() -> Iterator[Kind]:
     yield Kind("damaged XML", Fault("corrupt"), XML, "either")
     yield Kind("damaged request", Fault("corrupt request"), SENT | {WRITE_SIDECAR}, "survives")
     yield Kind("damaged XML request", Fault("corrupt request"), frozenset({COMPLETE}), "either")
-    yield Kind("broken XML", Fault("broken xml"), XML, "either")
-    yield Kind("huge XML", Fault("huge xml"), XML | {LIST}, "either")
-    yield Kind("huge sidecar", Fault("huge xml"), frozenset({READ_SIDECAR}), "either")
+    yield Kind("broken XML", Fault("broken xml"), XML, "survives")
+    yield Kind("huge XML", Fault("huge xml"), XML | {LIST}, "survives")
+    yield Kind("huge sidecar", Fault("huge xml"), frozenset({READ_SIDECAR}), "survives")
 
     yield Kind("wrong range", Fault("wrong range"), frozenset({GET}), "survives")
     yield Kind("200 for a range", Fault("whole"), frozenset({GET}), "survives")
     yield Kind("other ETag of a part", Fault("other etag"), SENT | {GET}, "survives")
     yield Kind("other ETag", Fault("other etag"), frozenset({HEAD, COMPLETE, COPY}), "fails")
     yield Kind("other ETag aside", Fault("other etag"), frozenset({HEAD_PART, PART_COPY}), "either")
-    yield Kind("other ETag of the sidecar", Fault("other etag"), frozenset({WRITE_SIDECAR}), "either")
+    yield Kind("other ETag of the sidecar", Fault("other etag"), frozenset({WRITE_SIDECAR}), "survives")
     for when in ("before", "after"):
         inside = Fault("answer", when, 200, "InternalError")
         yield Kind(f"error in a 200 {when}", inside, LATE, "survives")
@@ -179,9 +179,9 @@ def _kinds() -> Iterator[Kind]:
     yield Kind("blanks before the answer", Fault("spaces"), LATE, "survives")
 
     yield Kind("no ETag of a part", Fault("without", name="ETag"), SENT | {GET, WRITE_SIDECAR}, "survives")
-    yield Kind("no ETag", Fault("without", name="ETag"), frozenset({HEAD}), "fails")
+    yield Kind("no ETag", Fault("without", name="ETag"), frozenset({HEAD}), "survives")
     yield Kind("no Content-Range", Fault("without", name="Content-Range"), frozenset({GET}), "survives")
-    yield Kind("no Content-Length", Fault("without", name="Content-Length"), frozenset({HEAD}), "fails")
+    yield Kind("no Content-Length", Fault("without", name="Content-Length"), frozenset({HEAD}), "survives")
     sums = Fault("without", name="x-amz-checksum")
     yield Kind("no checksum", sums, SENT | LATE | {HEAD, HEAD_PART}, "survives")
 

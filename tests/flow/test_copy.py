@@ -236,9 +236,15 @@ def test_a_copy_in_parts_that_fails_is_aborted_and_is_no_reason_to_begin_again(w
 
 @pytest.mark.parametrize("what", ["copy_object", "upload_part_copy", "copy 2"])
 @pytest.mark.parametrize("body", [b"<html>", b"<CopyPartResult><ETag></ETag></CopyPartResult>"])
-def test_an_unreadable_answer_to_a_copy_is_no_success(what: str, body: bytes) -> None:
-    world = copy(source(cuts=() if what == "copy_object" else CUTS)).on(what, saying(body)).run()
+def test_an_unreadable_answer_to_a_copy_is_asked_for_once_more(what: str, body: bytes) -> None:
+    cuts = () if what == "copy_object" else CUTS
+    once = copy(source(cuts=cuts)).on(what, saying(body)).run()
+    assert once.store.objects[OBJECT].data == DATA
+    twice = copy(source(cuts=cuts))
+    twice.default = lambda job: saying(body) if "copy" in job.request.operation else honest
+    world = twice.run()
     assert str(world.error).startswith("copy s3://")
+    assert "check of the answer failed: the answer" in str(world.error)
     assert "ETag" in str(world.error)
     assert world.store.uploads == {}
 

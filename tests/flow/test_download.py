@@ -272,7 +272,7 @@ def test_a_version_uses_only_a_sidecar_that_names_its_etag() -> None:
 def test_an_unreadable_sidecar_fails_and_names_no_md5(text: bytes) -> None:
     store = stored(with_crc)
     store.keep_sidecar(DATA, store.objects[OBJECT].etag)
-    store.objects[SIDECAR].data = text
+    store.keep(text, path=SIDECAR)
     world = get(store).run()
     assert "the md5 sidecar holds" in str(world.error)
     assert "use --no-md5 to do without it" in str(world.error)

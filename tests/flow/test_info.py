@@ -110,8 +110,7 @@ def test_of_two_sidecars_the_one_about_this_object_is_told(first: str) -> None:
 def test_a_sidecar_that_holds_no_md5_is_a_warning() -> None:
     store = Bucket()
     store.keep(DATA)
-    store.keep_sidecar(DATA)
-    store.objects[SIDECAR].data = b"no md5"
+    store.keep(b"no md5", path=SIDECAR)
     desk = ask(store)
     assert told(desk).sidecar is None
     assert "s3://bucket/.md5/key.md5: the md5 sidecar holds 'no md5'" in desk.warnings[0]

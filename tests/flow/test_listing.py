@@ -63,7 +63,7 @@ def test_a_refusal_is_the_listings_error() -> None:
 
 
 def test_a_page_that_is_no_listing_fails() -> None:
-    desk = listing().on("list_objects", saying(b"<html>hello</html>")).run()
+    desk = listing().on("list_objects", *[saying(b"<html>hello</html>")] * 2).run()
     assert desk.error.startswith("ls s3://bucket/: list_objects: ")
 
 

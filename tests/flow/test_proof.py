@@ -110,8 +110,7 @@ def test_a_missing_sidecar_is_no_warning() -> None:
 
 def test_a_sidecar_that_holds_no_md5_fails() -> None:
     store = kept()
-    store.keep_sidecar(DATA)
-    store.objects[SIDECAR].data = b"no md5"
+    store.keep(b"no md5", path=SIDECAR)
     line = str(verify(store).run().error)
     assert "the md5 sidecar holds 'no md5'" in line and "--no-md5" not in line
 

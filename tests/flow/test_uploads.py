@@ -139,7 +139,7 @@ def test_a_network_that_fails_stops_all() -> None:
 
 
 def test_a_page_that_is_no_listing_fails() -> None:
-    desk = uploads().on("list_multipart_uploads", saying(b"<html>hello</html>")).run()
+    desk = uploads().on("list_multipart_uploads", *[saying(b"<html>hello</html>")] * 2).run()
     assert desk.error.startswith("uploads ls s3://bucket/: list_multipart_uploads: ")
 
 
