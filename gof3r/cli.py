@@ -12,6 +12,7 @@ import sys
 from types import FrameType
 
 from gof3r.engine.errors import Gof3rError, Interrupted, ReaderGone, UsageError, one_line
+from gof3r.engine.proc.signals import STOPPING
 
 from .arguments import NAMES, Command, Shown, WriteIni, parse
 from .report import say
@@ -36,8 +37,6 @@ def main(argv: list[str] | None = None) -> int:
         return 0
     except (Interrupted, ReaderGone) as error:
         return error.exit_code
-    except KeyboardInterrupt:  # before or after the time in which a transfer minds signals itself
-        return 128 + signal.SIGINT
     except Gof3rError as error:
         if debug:
             say(_trace())
@@ -85,12 +84,15 @@ def _hold_standard_streams() -> None:
 
 
 def _run(command: Command) -> None:
-    for number in (signal.SIGTERM, signal.SIGHUP):  # SIGINT is an exception already
-        if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, _interrupt)
-    from . import commands  # late: help needs none of it
+    minded = [number for number in STOPPING if signal.getsignal(number) is not signal.SIG_IGN]
+    handlers = {number: signal.signal(number, _interrupt) for number in minded}
+    try:
+        from . import commands  # late: help needs none of it
 
-    commands.run(_with_ini(command), os.environ)
+        commands.run(_with_ini(command), os.environ)
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
 
 
 def _ini_path() -> str:

@@ -8,11 +8,14 @@ place, here, because a pipe's EOF, on which the ring relies, needs every copy of
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import gc
 import os
+import select
 import signal
 import sys
+import time
 from collections.abc import Callable, Iterable
 
 from .signals import ignore_in_child
@@ -84,6 +87,38 @@ def share_what_is_loaded() -> None:
 def kill(pid: int) -> None:
     """End ``pid``, a child that has not been waited for. It stays a zombie, so the number stays its own."""
     os.kill(pid, signal.SIGKILL)
+
+
+def end_family(pid: int, grace: float) -> None:
+    """End ``pid``, a program that is our child, with all that it has started: politely, and after ``grace``
+    seconds by force. What has made itself a session of its own is a service that others may use by now (an
+    agent, a shared connection), and is left."""
+    fds = []
+    try:
+        import psutil  # late: most transfers start no program
+
+        for each in (pid, *(process.pid for process in psutil.Process(pid).children(recursive=True))):
+            with contextlib.suppress(ProcessLookupError):
+                if os.getsid(each) == os.getsid(0):
+                    fds.append(os.pidfd_open(each))
+        _signal(fds, signal.SIGTERM)
+        end = time.monotonic() + grace
+        left = list(fds)
+        while left and (wait := end - time.monotonic()) > 0:
+            gone = select.select(left, [], [], wait)[0]
+            left = [fd for fd in left if fd not in gone]
+    finally:  # also where somebody is in a hurry (a second signal)
+        _signal(fds, signal.SIGKILL)
+        kill(pid)
+        os.waitpid(pid, 0)
+        for fd in fds:
+            os.close(fd)
+
+
+def _signal(fds: list[int], number: int) -> None:
+    for fd in fds:
+        with contextlib.suppress(ProcessLookupError):
+            signal.pidfd_send_signal(fd, number)
 
 
 def end(pid: int) -> None:

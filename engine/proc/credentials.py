@@ -21,6 +21,7 @@ from ..errors import Gof3rError, one_line
 from ..flow.signers import Signer
 from ..orders import Signer as Order
 from ..values import Credentials
+from .children import end_family
 
 if TYPE_CHECKING:
     from subprocess import Popen
@@ -46,10 +47,12 @@ def resolve(order: Order, environ: Mapping[str, str]) -> Signer:
     if keys is not None:
         return Signer(keys)
     look = Lookup(order, environ)
-    while not look.ended and (left := look.ends_at - time.monotonic()) > 0:
-        if select.select([look.fd], [], [], left)[0]:
-            look.read()
-    found = look.result()
+    try:
+        while not look.ended and (left := look.ends_at - time.monotonic()) > 0:
+            if select.select([look.fd], [], [], left)[0]:
+                look.read()
+    finally:  # also when we are interrupted
+        found = look.result()
     if isinstance(found, str):
         raise Gof3rError(found)
     return Signer(found, lasts(found), renewable=True)
@@ -120,11 +123,11 @@ class Lookup:
         assert self._child.stdout is not None
         failed = "cannot look for credentials: "
         if not self.ended:
-            self._child.kill()
+            end_family(self._child.pid, 0)  # with a credential_process that asks and waits
         self._child.stdout.close()
         code = self._child.wait()
         if not self.ended:
-            return f"{failed}no answer in {TIMEOUT:.0f} s"
+            return f"{failed}no answer in {TIMEOUT:.0f} s (does a credential_process wait for somebody?)"
         try:
             said: dict[str, Any] = json.loads(self._said)
         except ValueError:

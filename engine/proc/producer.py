@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import ctypes
 import os
-import select
 import signal
 from collections.abc import Sequence
 
 from ..errors import UsageError, one_line
 from ..flow.events import Asked, Cancelled, SourceFailed
-from .children import PR_SET_PDEATHSIG
+from .children import PR_SET_PDEATHSIG, end_family
 from .source import Committed
 
 TERM_WAIT = 2.0
@@ -61,16 +60,11 @@ class Producer:
         return [SourceFailed(f"{self._name} {how}")]
 
     def close(self) -> None:
-        """End it if it has not ended: first politely, unless somebody is in a hurry (a second signal)."""
+        """End it, with what it has started, if it has not ended."""
         os.close(self.output)
         if not self.ended:
-            try:
-                signal.pidfd_send_signal(self.fd, signal.SIGTERM)
-                select.select([self.fd], [], [], TERM_WAIT)
-            finally:
-                signal.pidfd_send_signal(self.fd, signal.SIGKILL)  # to one that has ended it does nothing
-                os.waitpid(self._pid, 0)
             self.ended = True
+            end_family(self._pid, TERM_WAIT)
         os.close(self.fd)
 
 

@@ -188,6 +188,20 @@ def test_a_second_ctrl_c_waits_for_no_command(
     assert put.said == []
 
 
+def test_what_the_command_has_started_ends_with_it_but_a_service(
+    start: Start, uploads: Uploads, bucket: str, tmp_path: Path
+) -> None:
+    service = tmp_path / "home" / "service"
+    apart = f"setsid sh -c 'echo $$ > {service}; exec sleep 1000' >&- 2>&-"
+    line = f"{apart} & {TWO_PARTS}; sleep 1000 & sleep 1001 | sleep 1002"
+    put = start("put", "-b", bucket, "-k", "k", *SMALL, "--", "sh", "-c", line)
+    until(lambda: uploads.parts() == {1, 2}, "two parts are stored")
+    until(lambda: [each.name() for each in put.children()].count("sleep") == 3, "all of it runs")
+    put.signal(signal.SIGTERM)
+    assert put.wait(PROMPT) == 143, put.said  # which looks that nothing is left of this session
+    psutil.Process(int(service.read_text())).kill()
+
+
 def test_a_command_that_is_killed_in_its_sleep_fails_the_put(
     start: Start, uploads: Uploads, boto: S3Client, bucket: str
 ) -> None:

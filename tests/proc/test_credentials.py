@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Mapping
 from datetime import datetime, timezone
 from pathlib import Path
 
+import psutil
 import pytest
 
 from gof3r.engine.errors import Gof3rError
@@ -159,6 +161,22 @@ def test_a_search_that_takes_too_long_is_given_up(
     monkeypatch.setattr(credentials, "TIMEOUT", 0.001)  # no interpreter starts in a millisecond
     with pytest.raises(Gof3rError, match="cannot look for credentials: no answer in 0 s"):
         credentials.resolve(Order(), shared)
+
+
+def test_a_credential_process_that_waits_for_somebody_ends_with_the_search(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    told = tmp_path / "pid"
+    os.mkfifo(told)
+    waiting = f"sh -c 'echo $$ > {told}; sleep 1000; true'"
+    Path(environment["AWS_CONFIG_FILE"]).write_text(f"[profile p]\ncredential_process = {waiting}\n")
+    look = credentials.Lookup(Order(profile="p"), environment)
+    shell = psutil.Process(int(told.read_text()))
+    while not (family := shell.children()):
+        pass
+    assert "no answer in 30 s" in str(look.result())
+    gone, alive = psutil.wait_procs([shell, *family], timeout=30)
+    assert not alive
 
 
 def test_an_interpreter_that_does_not_start_is_named(
