@@ -145,8 +145,8 @@ ADVICE = {
 CURL_ADVICE = {
     "5": "check the proxy variables",
     "6": "check the host's name in --endpoint or AWS_ENDPOINT_URL_S3",
-    "7": "check --endpoint or AWS_ENDPOINT_URL_S3, and that the server runs",
-    "28": "check the network and --endpoint",
+    "7": "check --endpoint or AWS_ENDPOINT_URL_S3 and the proxy variables, and that the server runs",
+    "28": "check the network, --endpoint and the proxy variables",
     "35": "check that the endpoint speaks TLS, or use --no-ssl",
     "60": "the server's certificate is not trusted: use --ca-bundle FILE",
     "77": "the CA bundle cannot be read: check --ca-bundle and AWS_CA_BUNDLE",

@@ -371,7 +371,7 @@ def test_the_last_attempts_error_is_told_with_the_object_the_part_and_what_to_do
     assert isinstance(result, Failed)
     assert str(result.error) == (
         "put s3://b/k: part 7: network error (curl 7): refused; after 2 attempts; "
-        "check --endpoint or AWS_ENDPOINT_URL_S3, and that the server runs"
+        "check --endpoint or AWS_ENDPOINT_URL_S3 and the proxy variables, and that the server runs"
     )
     assert result.error.failure == Failure("transport", "7", "refused")
 
