@@ -20,6 +20,7 @@ The engine itself never raises those three: it would take them for errors of its
 
 from __future__ import annotations
 
+import re
 from errno import EACCES, EEXIST, ENOENT
 
 from .values import Failure
@@ -105,6 +106,14 @@ def one_line(text: str, limit: int = 300) -> str:
     return flat if len(flat) <= limit else flat[: limit - 3] + "..."
 
 
+_USER = re.compile(r"(?<=['\"])[^'\"]*@|(?<=//)[^\s'\"]*@")
+
+
+def without_passwords(text: str) -> str:
+    """``text`` with ``...`` for what stands before the ``@`` of an address: it may be a password."""
+    return _USER.sub("...@", text)
+
+
 def describe(failure: Failure) -> str:
     """What the server or the network said, as the middle of an error line."""
     if failure.kind == "server":
@@ -148,7 +157,8 @@ CURL_ADVICE = {
     "7": "check --endpoint or AWS_ENDPOINT_URL_S3 and the proxy variables, and that the server runs",
     "28": "check the network, --endpoint and the proxy variables",
     "35": "check that the endpoint speaks TLS, or use --no-ssl",
-    "60": "the server's certificate is not trusted: use --ca-bundle FILE",
+    "60": "the server's certificate is refused: it must have the endpoint's name, must not have expired, and "
+    "its authority must be known (your own by --ca-bundle FILE)",
     "77": "the CA bundle cannot be read: check --ca-bundle and AWS_CA_BUNDLE",
 }
 """What to do about libcurl's error numbers (libcurl-errors(3))."""

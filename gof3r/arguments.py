@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from docopt import DocoptExit, docopt
 
@@ -45,9 +45,9 @@ class Command:
     """Values by the long name of their option, without its dashes."""
     flags: frozenset[str] = frozenset()
     """Long names of the options given that take no value."""
-    headers: tuple[str, ...] = ()
-    """Each ``NAME:VALUE``, in the order given."""
-    source_headers: tuple[str, ...] = ()
+    headers: tuple[str, ...] = field(default=(), repr=False)
+    """Each ``NAME:VALUE``, in the order given; one may be a key."""
+    source_headers: tuple[str, ...] = field(default=(), repr=False)
     """The same, of --source-header."""
     arguments: tuple[str, ...] = ()
     """URLs and paths, in the order given."""
@@ -137,10 +137,11 @@ def normalise(text: str, argv: Sequence[str], *, options_first: bool = False) ->
         if not equals:
             # As in go-flags, `--` is never a value here: a forgotten value must not swallow it.
             if not queue or queue[0] == "--":
-                raise UsageError(f"option {given} needs a value")
+                before = f" before '--' (to mean that itself: {given}=--)" if queue else ""
+                raise UsageError(f"option {given} needs a value{before}")
             value = queue.pop(0)
         if not value and name not in _EMPTY_ALLOWED:
-            raise UsageError(f"option {given} has an empty value")
+            raise UsageError(f"option {given} has an empty value (a variable that is not set?)")
         if name in _COLLECTED:
             collected.append(f"--{name}={value}")
         else:

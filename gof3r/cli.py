@@ -6,6 +6,7 @@ not know what a command does, only what each way of ending means to a shell.
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
@@ -18,6 +19,7 @@ from .arguments import NAMES, Command, Shown, WriteIni, parse
 from .report import say
 from .usage import COMMANDS
 
+_KEY = 8  # characters of a secret that are no word like others
 _LONGEST = 1000  # characters of an error line: room for a long key and what the server said
 
 
@@ -40,11 +42,14 @@ def main(argv: list[str] | None = None) -> int:
     except Gof3rError as error:
         if debug:
             say(_trace())
-        say(f"gof3r error: {one_line(str(error), _LONGEST)}")
+        say(f"gof3r error: {one_line(_without_keys(str(error)), _LONGEST)}")
         if isinstance(error, UsageError):
             say(f"run 'gof3r{_named(words)} --help' for usage.")
         return error.exit_code
     except Exception as error:
+        if scarce := _scarcity(error):
+            say(f"{_trace()}\n{scarce}" if debug else scarce)
+            return 1
         what = f"gof3r error: internal error: {type(error).__name__}: {one_line(str(error), _LONGEST)}"
         say(f"{_trace()}\n{what}" if debug else f"{what} (run again with --debug)")
         return 1
@@ -59,10 +64,36 @@ def _named(words: list[str]) -> str:
     return f" {both if both in COMMANDS else words[at]}"
 
 
+def _scarcity(error: Exception) -> str:
+    """The error line for what the system has too little of; empty when ``error`` is of another kind."""
+    if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
+        return f"gof3r error: {os.strerror(error.errno)}: raise ulimit -n"
+    # The loader knows no errno: "libcurl.so.4: failed to map segment from shared object".
+    unloaded = isinstance(error, ImportError) and "failed to map segment" in str(error)
+    out_of_memory = isinstance(error, OSError) and error.errno == errno.ENOMEM
+    if unloaded or out_of_memory or isinstance(error, MemoryError):
+        return "gof3r error: the system gives no more memory: raise ulimit -v, or use a smaller -c or -s"
+    return ""
+
+
 def _trace() -> str:
     import traceback  # late, as much here: starting is half of a small transfer
 
-    return traceback.format_exc().rstrip()
+    text = _without_keys(traceback.format_exc().rstrip())
+    return "".join(c if c.isprintable() or c == "\n" else " " for c in text)  # servers' words are in it
+
+
+def _without_keys(text: str) -> str:
+    """``text`` without the environment's keys, also those that were cut short: usage errors repeat what was
+    given, and that may have been given in the wrong place (``--region "$AWS_SECRET_ACCESS_KEY"``)."""
+    for name in ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN"):
+        key = os.environ.get(name, "")
+        start = text.find(key[:_KEY]) if len(key) >= _KEY else -1
+        while start >= 0:
+            length = len(os.path.commonprefix([key, text[start:]]))
+            text = f"{text[:start]}[{name}]{text[start + length :]}"
+            start = text.find(key[:_KEY], start + len(name) + 2)
+    return text
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
@@ -84,11 +115,13 @@ def _hold_standard_streams() -> None:
 
 
 def _run(command: Command) -> None:
+    # Late, as help needs none of it, and before signals are minded: what a handler raises amid an import can
+    # be lost (PyCapsule_Import makes an ImportError of it, which ElementTree takes for "no C version").
+    from . import commands, transfers  # noqa: F401
+
     minded = [number for number in STOPPING if signal.getsignal(number) is not signal.SIG_IGN]
     handlers = {number: signal.signal(number, _interrupt) for number in minded}
     try:
-        from . import commands  # late: help needs none of it
-
         commands.run(_with_ini(command), os.environ)
     finally:
         for number, handler in handlers.items():
@@ -96,19 +129,21 @@ def _run(command: Command) -> None:
 
 
 def _ini_path() -> str:
-    return os.path.join(os.environ.get("HOME") or "/", ".gof3r.ini")
+    """Where the user's ini file is, or would be; "" for a user without a home."""
+    from . import dotfile
+
+    home = dotfile.home(os.environ)
+    return os.path.join(home, ".gof3r.ini") if home else ""
 
 
 def _with_ini(command: Command) -> Command:
     """``command`` with what the user's ini file says beneath it. Raises UsageError."""
+    from . import dotfile
+
     path = _ini_path()
-    try:
-        with open(path, encoding="utf-8") as file:
-            text = file.read()
-    except FileNotFoundError:
+    text = dotfile.read(path) if path else None
+    if text is None:
         return command
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path}: cannot be read: {error}") from None
     from . import ini, resolve  # late: hardly anybody has the file
 
     return ini.combine(command, resolve.beneath(ini.read(text, path), os.environ))
@@ -119,6 +154,8 @@ def _write_ini() -> None:
     from . import ini
 
     path = _ini_path()
+    if not path:
+        raise Gof3rError("there is no home directory to write .gof3r.ini to: set HOME")
     try:
         with open(path, "x", encoding="utf-8") as file:
             file.write(ini.write())

@@ -32,7 +32,9 @@ _UNITS = {"": 1, "B": 1}
 for _power, _letter in enumerate("KMGT", 1):
     # As in dd, head and split: a bare letter counts in 1024s, with B it counts in 1000s.
     _UNITS |= {_letter: 1024**_power, f"{_letter}IB": 1024**_power, f"{_letter}B": 1000**_power}
-_SIZE = re.compile(r"([0-9]{1,15}) *([A-Za-z]*)")
+_SIZE = re.compile(r"([0-9]+) *([A-Za-z]*)")
+MAX_SIZE = 1 << 50
+"""Bytes: twenty times S3's largest object, and more than any machine has memory for slots."""
 _AGE = re.compile(r"([0-9]{1,9})([smhd])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _REGION = re.compile(r"[A-Za-z0-9._-]+")
@@ -119,7 +121,10 @@ def parse_size(size: int | str) -> int:
     unit = _UNITS.get(match[2].upper()) if match else None
     if match is None or unit is None:
         raise UsageError(one_line(f"not a size (examples: 20971520, 20MB, 64MiB): {size!r}"))
-    return int(match[1]) * unit
+    digits = match[1].lstrip("0") or "0"
+    if len(digits) > 16 or int(digits) * unit > MAX_SIZE:
+        raise UsageError(one_line(f"a size is at most {MAX_SIZE >> 40} TiB, not {size!r}"))
+    return int(digits) * unit
 
 
 def parse_age(text: str) -> int:
@@ -157,14 +162,20 @@ def _check_number(name: str, value: object, most: int) -> None:
 
 
 def _size(name: str, value: int | str) -> int:
-    size = parse_size(value)
+    try:
+        size = parse_size(value)
+    except UsageError as error:
+        raise UsageError(one_line(f"{name}: {error}")) from None
     if size < 1:
         raise UsageError(f"{name}: it must be at least one byte")
     return size
 
 
 def _checksums(given: Iterable[str]) -> tuple[str, ...]:
-    names = {name.strip().lower() for name in ((given,) if isinstance(given, str) else given)}
+    words = (given,) if isinstance(given, str) else tuple(given) if isinstance(given, Iterable) else ()
+    if not all(isinstance(word, str) for word in words):
+        raise UsageError(one_line(f"checksums: {given!r} are not all names"))
+    names = {word.strip().lower() for word in words}
     for name in sorted(names.difference(CHECKSUMS)) or ([] if names else [""]):
         raise UsageError(one_line(f"checksums: {name!r} is none of {', '.join(CHECKSUMS)}"))
     return tuple(name for name in CHECKSUMS if name in names)

@@ -67,7 +67,7 @@ class Destination:
             if error.errno not in NO_TMPFILE:
                 raise
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-            return os.open(self._temporary, flags, 0o666)
+            return os.open(self._temporary, flags, 0o600)  # it has a name: nobody else may look before commit
         self._nameless = True
         return fd
 
@@ -92,6 +92,8 @@ class Destination:
                 os.fchmod(self.fd, stat.S_IMODE(older.st_mode))
                 with contextlib.suppress(PermissionError):  # only root may give files away
                     os.fchown(self.fd, older.st_uid, older.st_gid)
+            elif not self._nameless:
+                os.fchmod(self.fd, 0o666 & ~_umask())
             if self._nameless:
                 self._give_name()
             os.rename(self._temporary, self._path)
@@ -116,3 +118,9 @@ class Destination:
         if self._temporary and not self._nameless:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(self._temporary)
+
+
+def _umask() -> int:
+    """What new files lack. From /proc (Linux 4.7): to ask umask(2) is to change it, for all threads."""
+    with open("/proc/self/status") as status:
+        return next(int(line.split()[1], 8) for line in status if line.startswith("Umask:"))

@@ -55,7 +55,7 @@ def sort_headers(headers: Iterable[Header]) -> tuple[tuple[Header, ...], tuple[H
     given = tuple(headers)
     seen = set()
     for name, value in given:
-        _check(name, value)
+        check_header(name, value)
         if name.lower() in seen:
             _bad(name, "it is given twice, and S3 keeps one")
         seen.add(name.lower())
@@ -72,7 +72,8 @@ def request_headers(headers: Iterable[Header]) -> tuple[Header, ...]:
     return of_requests
 
 
-def _check(name: str, value: str) -> None:
+def check_header(name: str, value: str) -> None:
+    """Raise UsageError for a header that cannot be sent, or is ours to set."""
     if not _NAME.fullmatch(name):
         shown = "a header's name with a key in it" if _SSE_C in name.lower() else repr(name)
         raise UsageError(one_line(f"{shown} is not a header's name"))

@@ -5,7 +5,8 @@ keys in either case, ``;`` and ``#`` before comments, a value as it is or in dou
 beneath the command line, so a ``Command`` is completed from it and nobody else needs to know it. Which object
 is meant is never in it (go-flags: ``no-ini``).
 
-Pure. It must not know where the file is, nor what an option means.
+Pure. It must not know where the file is, nor what an option means: whether a value can be used is asked of
+those who know, so that what is wrong with it is told with its line.
 """
 
 from __future__ import annotations
@@ -13,13 +14,16 @@ from __future__ import annotations
 import json
 import re
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import NoReturn
 
 from gof3r.engine.errors import UsageError, one_line
 
 from .arguments import OLD_NAMES, Command, Option, options_of
+from .config import parse_age
+from .header import check_header, parse_header
+from .resolve import config_of
 from .usage import ALIASES, COMMANDS
 
 Values = tuple[str, ...]
@@ -39,6 +43,13 @@ _OLD_KEYS = {"nossl": "no-ssl", "nomd5": "no-md5"} | {old.lower(): new for old, 
 # Go's strconv.ParseBool, and nothing at all, which go-flags takes for true; in any case.
 _TRUTH = {"": True, "true": True, "t": True, "1": True, "false": False, "f": False, "0": False}
 
+_CHECKS: Mapping[str, Callable[[str], object]] = {
+    "header": lambda value: check_header(*parse_header(value)),
+    "acl": lambda value: check_header("x-amz-acl", value),
+    "expires": parse_age,
+}
+"""By option; all others are settings, which ``config_of`` checks."""
+
 _DEFAULT = re.compile(r"\bDefault: (\S+)\.(?= |$)")
 _WIDTH = 79  # columns of a terminal
 
@@ -53,7 +64,7 @@ def read(text: str, where: str) -> dict[str, dict[str, Values]]:
     """The options in ``text``, by command and long name; ``where`` is the file's name for messages.
 
     Sections of nobody are passed over, as the file may be another release's. Raises UsageError, with the
-    number of the line, for what cannot be understood.
+    number of the line, for what cannot be understood or used.
     """
     found: dict[str, dict[str, Values]] = {}
     section: str | None = None
@@ -82,7 +93,13 @@ def read(text: str, where: str) -> dict[str, dict[str, Values]]:
             _bad(at, f"{key!r} belongs on the command line")
         if not equals:
             _bad(at, f"expected {key} = VALUE")
-        _set(found.setdefault(section, {}), option, _unquoted(value, at), at)
+        value = _unquoted(value, at)
+        _set(found.setdefault(section, {}), option, value, at)
+        if option.value and value:
+            try:
+                _check(section, option.long, value)
+            except UsageError as error:
+                _bad(at, str(error))
     return found
 
 
@@ -144,6 +161,11 @@ def _set(values: dict[str, Values], option: Option, value: str, at: str) -> None
     if truth:
         values.pop(option.opposite, None)
         values[name] = ("true",)
+
+
+def _check(section: str, name: str, value: str) -> None:
+    check = _CHECKS.get(name) or (lambda value: config_of(Command(section, {name: value})))
+    check(value)
 
 
 def _unquoted(value: str, at: str) -> str:

@@ -23,6 +23,10 @@ from .config import Config, parse_size
 from .header import request_headers, sort_headers
 from .places import Place, place
 
+MIN_RANGE = 16_384
+"""Bytes of a part that is read. Each is a request, with 1 to 2 KB of headers both ways: in smaller ones a
+transfer is mostly headers, and of one byte each it practically never ends."""
+
 MAX_EXPIRES = 604_800
 """Seconds, a week: S3 API reference, "Authenticating requests: using query parameters", X-Amz-Expires."""
 
@@ -75,6 +79,7 @@ def get_order(
     headers: Sequence[Header] = (),
 ) -> orders.Get:
     """An object to a stream. ``headers`` are those of requests, here and wherever nothing is stored."""
+    _check_ranges(config)
     target, terms = _existing(config, environ, bucket, key, version_id, headers)
     return orders.Get(target, config.checksums, config.sidecar, config.unproven, terms)
 
@@ -89,6 +94,7 @@ def verify_order(
     headers: Sequence[Header] = (),
 ) -> orders.Verify:
     """An object read and checked."""
+    _check_ranges(config)
     return orders.Verify(*_existing(config, environ, bucket, key, version_id, headers))
 
 
@@ -252,6 +258,11 @@ def _existing(
 ) -> tuple[Target, orders.Terms]:
     here = place(config, environ)
     return _object(here, bucket, key, version_id, request_headers(headers)), _terms(config, here)
+
+
+def _check_ranges(config: Config) -> None:
+    if parse_size(config.part_size) < MIN_RANGE:
+        raise UsageError(f"part size: what is read is read in parts of at least {MIN_RANGE} bytes (16KiB)")
 
 
 def _headers(headers: Sequence[Header], acl: str) -> tuple[tuple[Header, ...], tuple[Header, ...]]:

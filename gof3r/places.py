@@ -23,6 +23,7 @@ from gof3r.engine.s3.request import needs_path_style, parse_endpoint
 from gof3r.engine.values import Endpoint, Header, Role, Target
 
 from .config import Config, check_region
+from .dotfile import home
 
 REGION = "us-east-1"  # what S3 itself assumes where nobody names a region
 
@@ -202,7 +203,8 @@ def _indented(text: str) -> Mapping[str, str]:
 def _sections(environ: Mapping[str, str], variable: str, default: str) -> _Sections:
     path = environ.get(variable) or default
     if path.startswith("~/"):
-        path = os.path.join(environ.get("HOME", "/"), path[2:])
+        folder = home(environ)
+        path = os.path.join(folder, path[2:]) if folder else ""
     if not os.path.isfile(path):
         return {}
     import configparser  # late: most machines that hold buckets have a role and no such file

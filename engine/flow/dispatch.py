@@ -316,6 +316,15 @@ class Dispatch:
                 notes.append(self._failed(work, failure, now))
         return notes
 
+    def unsent(self, job: int, text: str) -> Failed | None:
+        """``job`` has not gone out and will not: the machine refuses its process."""
+        work, _ = self._on_wire.pop(job, (None, 0))
+        if work is None:
+            return None
+        failure = Failure("transport", "", text, connected=False)
+        error = TransferError(f"{self._name}: {work.what}: {text}", failure, doubtful=work.doubtful)
+        return Failed(work, error)
+
     @property
     def too_many_losses(self) -> bool:
         return self._losses > SPARES

@@ -34,9 +34,11 @@ class SourceFailed:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """This machine does not give what the ring needs (a process); ``text`` says what."""
+    """This machine does not give what the ring needs (a process); ``text`` says what. ``job``: one that was
+    therefore never sent, by its id."""
 
     text: str
+    job: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,10 +62,11 @@ def read(place: Target) -> Generator[Instruction, object, Sidecar | None]:
 def _read(response: Response) -> tuple[str, str]:
     """The md5, and the ETag of its object. Raises Unreadable, also when not its bytes have come: one wrong
     digit still looks like an md5, and a copy would keep it for good."""
+    found = replies.sidecar(response)
     md5 = checksums.compute(("md5",), memoryview(response.body))["md5"].hex()
     if replies.etag_is_md5(response.headers) and replies.etag(response).lower() != md5:
         raise replies.Unreadable("the md5 sidecar is damaged: its ETag is not its own md5")
-    return replies.sidecar(response)
+    return found
 
 
 def find(target: Target, etag: str) -> Generator[Instruction, object, Sidecar | None]:

@@ -180,6 +180,8 @@ class Transfer:
                 self._break(self._error("the collector process was lost; run again"), now)
             case SourceFailed():
                 self._break(self._error(f"reading the source failed: {event.text}"), now)
+            case Refused(text, job) if failed := self._dispatch.unsent(job, text):
+                self._failed(failed, now)
             case Refused() | Cancelled():
                 self._break(self._error(event.text), now)
             case Renewed() | NotRenewed():

@@ -11,8 +11,11 @@ the proof is the server's acceptance of the Content-MD5 and checksum that were s
 from __future__ import annotations
 
 from base64 import b64encode
+from dataclasses import replace
 
 from ..s3 import checksums, replies
+from ..s3.markup import parsed
+from ..s3.redaction import redacted
 from ..values import Digests, Failure, Outcome, Part, Response, Verdict
 from .reorder import Reorder
 
@@ -27,13 +30,23 @@ def text(digest: bytes) -> str:
 
 
 def judge(outcome: Outcome) -> Verdict:
-    """Check everything that one attempt shows: status, position, length, ETag, digests."""
-    failure = outcome.failure
-    if failure is None and outcome.response is not None:
-        failure = replies.failure(outcome.response) or _check(outcome, outcome.response)
+    """Check everything that one attempt shows: status, position, length, ETag, digests. What is told of a bad
+    answer has nothing in it that we sent in secret."""
+    failure, response = outcome.failure, outcome.response
+    if failure is None and response is not None:
+        failure = _failure(outcome, response)
+        told = redacted(response, outcome.job.request, outcome.job.credentials)
+        if failure is not None:
+            failure = _failure(outcome, told) or failure
+        elif told is not response and parsed(response.body) is None:
+            response = replace(response, body=told.body)  # not S3's: its beginning will be shown
     return Verdict(
-        outcome.job, outcome.worker, outcome.response, failure, outcome.digests, outcome.at, outcome.waited
+        outcome.job, outcome.worker, response, failure, outcome.digests, outcome.at, outcome.waited
     )
+
+
+def _failure(outcome: Outcome, response: Response) -> Failure | None:
+    return replies.failure(response) or _check(outcome, response)
 
 
 def _check(outcome: Outcome, response: Response) -> Failure | None:

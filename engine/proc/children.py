@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import errno
 import gc
 import os
 import select
@@ -46,13 +47,13 @@ def fork(main: Callable[[], None], keep: Iterable[int]) -> int:
             code = 0
     except BrokenPipeError:
         code = 0  # the ring has gone before us
-    except MemoryError:
-        sys.stderr.write("gof3r warning: a process of the transfer got no more memory (ulimit -v?)\n")
-        sys.stderr.flush()
-    except BaseException:
-        import traceback  # late: hardly ever
+    except BaseException as error:
+        if isinstance(error, MemoryError) or getattr(error, "errno", 0) == errno.ENOMEM:
+            sys.stderr.write("gof3r warning: a process of the transfer got no more memory (ulimit -v?)\n")
+        else:
+            import traceback  # late: hardly ever
 
-        traceback.print_exc()
+            traceback.print_exc()
         sys.stderr.flush()
     finally:
         os._exit(code)

@@ -61,7 +61,10 @@ class Writer:
         if self._thread is None:
             widen(self._sink)
             self._thread = threading.Thread(target=self._run, daemon=True)
-            self._thread.start()
+            try:
+                self._thread.start()
+            except RuntimeError:
+                self._say(SinkFailed(errno.EAGAIN, "the system gives no thread; raise ulimit -u or -v"))
         self._todo.put(piece)
 
     def _run(self) -> None:
@@ -78,7 +81,10 @@ class Writer:
 
     def _write(self, data: memoryview) -> int:
         try:
-            return os.write(self._sink, data)
+            count = os.write(self._sink, data)
+            if not count:  # for ever: seen with the memory of a process that has ended
+                raise OSError(errno.EIO, "it takes no more bytes")
+            return count
         except BlockingIOError:  # the reader, or who started us, has made the pipe non-blocking for all
             ready = select.poll()
             ready.register(self._sink, select.POLLOUT)

@@ -11,13 +11,14 @@ It must not know what the keys are used for, nor when newer ones are wanted: eac
 from __future__ import annotations
 
 import os
+import resource
 import select
 import sys
 import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from ..errors import Gof3rError, one_line
+from ..errors import Gof3rError, one_line, without_passwords
 from ..flow.signers import Signer
 from ..orders import Signer as Order
 from ..values import Credentials
@@ -41,6 +42,7 @@ _CHILD = "import sys; sys.path[:] = sys.argv[1:]; from gof3r.engine.proc.credent
 def resolve(order: Order, environ: Mapping[str, str]) -> Signer:
     """The keys to begin with, waited for; None when requests go out unsigned. Raises Gof3rError when there
     are no keys, or no answer in time."""
+    _dump_no_core()
     if not order.sign:
         return Signer(None)
     keys = order.keys or _from_environment(order, environ)
@@ -56,6 +58,16 @@ def resolve(order: Order, environ: Mapping[str, str]) -> Signer:
     if isinstance(found, str):
         raise Gof3rError(found)
     return Signer(found, lasts(found), renewable=True)
+
+
+def _dump_no_core() -> None:
+    """Memory holds keys: no process of ours leaves a core file.
+
+    A limit of one byte, not none: a dump that is piped to a collector (systemd's, say) ignores 0 and heeds 1
+    (core(5)). Where 1 is above the hard limit, 0 at least keeps it out of files.
+    """
+    _, hard = resource.getrlimit(resource.RLIMIT_CORE)
+    resource.setrlimit(resource.RLIMIT_CORE, (1 if hard else 0, hard))
 
 
 def lasts(credentials: Credentials) -> float | None:
@@ -161,5 +173,5 @@ def answer() -> None:
                 "expires": expires and expires.timestamp(),
             }
     except Exception as error:  # botocore's errors, and those of whatever it calls
-        said = {"error": one_line(f"{type(error).__name__}: {error}")}
+        said = {"error": one_line(without_passwords(f"{type(error).__name__}: {error}"))}
     print(json.dumps(said))

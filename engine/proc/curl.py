@@ -15,6 +15,7 @@ that turns out dead, and needs SEEKFUNCTION for it; without PATH_AS_IS it would 
 
 from __future__ import annotations
 
+import os
 import select
 import time
 from dataclasses import dataclass, field
@@ -23,7 +24,7 @@ from mmap import mmap
 
 import pycurl
 
-from ..errors import one_line
+from ..errors import one_line, without_passwords
 from ..flow.retry import SLOW
 from ..s3.replies import MAX_XML
 from ..values import Digests, Failure, Header, Job, Request, Response
@@ -127,6 +128,8 @@ class Wire:
         self._epoll = epoll
         self._hurry = hurry
         self._ca_bundle = ca_bundle
+        # To this file libcurl would write the keys of each TLS session: who reads it reads all that is sent.
+        os.environ.pop("SSLKEYLOGFILE", None)
         self._multi = pycurl.CurlMulti()
         self._multi.setopt(pycurl.M_SOCKETFUNCTION, self._watch_socket)
         self._multi.setopt(pycurl.M_TIMERFUNCTION, self._set_timer)
@@ -214,7 +217,8 @@ class Wire:
                     # More than the slot can hold: what was answered says more than curl's word for it.
                     over.append(Ended(exchange, exchange.response(), None))
                     continue
-                failure = Failure("transport", str(number), one_line(message), connected=connected)
+                said = one_line(without_passwords(message))  # it repeats a proxy that makes no sense
+                failure = Failure("transport", str(number), said, connected=connected)
                 over.append(Ended(exchange, None, failure))
             if not queued:
                 return over

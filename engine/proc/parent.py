@@ -53,6 +53,8 @@ from .slab import Slab
 from .source import Committed, Source, Witness
 from .worker import Settings
 
+REMEDY = "use fewer --workers, or raise ulimit -n and -u"
+
 BEAT = 1.0
 """Seconds between two looks at the board."""
 
@@ -265,13 +267,14 @@ class Ring:
         try:
             self._crew.send(action.worker, action.job)
         except OSError as error:
-            self._handle(Refused(f"the system refuses a process: {error.strerror}"))
+            text = f"the system refuses a process: {error.strerror}; {REMEDY}"
+            self._handle(Refused(text, action.job.id))
 
     def _tell(self, message: ToCollector) -> None:
         try:
             self._crew.tell_collector(message)
         except OSError as error:
-            self._handle(Refused(f"the system refuses a process: {error.strerror}"))
+            self._handle(Refused(f"the system refuses a process: {error.strerror}; {REMEDY}"))
 
     def _hush(self) -> None:
         self._crew.dismiss()

@@ -9,7 +9,6 @@ from __future__ import annotations
 import errno
 import os
 import random
-import resource
 import stat
 import time
 from collections.abc import Mapping
@@ -64,7 +63,6 @@ def carry_out(
 ) -> orders.Result:
     """Do what ``order`` asks for. Raises Gof3rError unless it is done and verified."""
     started = time.monotonic()
-    _dump_no_core()
     terms = order.terms
     signed: dict[Role, orders.Signer] = {"main": terms.signer}
     if isinstance(order, orders.Copy) and order.source.role == "source":
@@ -299,13 +297,3 @@ def _size_of(fd: int) -> int | None:
         return status.st_size - os.lseek(fd, 0, os.SEEK_CUR) if stat.S_ISREG(status.st_mode) else None
     except OSError as error:
         raise Gof3rError(f"cannot read the source: {error.strerror}") from None
-
-
-def _dump_no_core() -> None:
-    """Memory holds keys: no process of ours leaves a core file.
-
-    A limit of one byte, not none: a dump that is piped to a collector (systemd's, say) ignores 0 and heeds 1
-    (core(5)). Where 1 is above the hard limit, 0 at least keeps it out of files.
-    """
-    _, hard = resource.getrlimit(resource.RLIMIT_CORE)
-    resource.setrlimit(resource.RLIMIT_CORE, (1 if hard else 0, hard))

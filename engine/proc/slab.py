@@ -26,6 +26,7 @@ class Slab:
 
     def __init__(self, size: int) -> None:
         self._fd = os.memfd_create("gof3r", os.MFD_CLOEXEC)
+        os.fchmod(self._fd, 0o600)  # it is made with 0777, and only /proc's own rules keep others out
         os.ftruncate(self._fd, BOARD + size)
         self._map = mmap.mmap(self._fd, BOARD + size)
         self._view = memoryview(self._map)

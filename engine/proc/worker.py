@@ -62,14 +62,21 @@ class Digester:
             return
         self._todo.put((what, names, data))
         if self._threads < THREADS and self._todo.qsize() > 0:
-            self._threads += 1
-            threading.Thread(target=self._run, daemon=True).start()
+            try:
+                threading.Thread(target=self._run, daemon=True).start()
+                self._threads += 1
+            except RuntimeError:  # the system gives no more (ulimit -u, -v): slower, not wrong
+                if not self._threads:
+                    self._compute_next()
 
     def _run(self) -> None:
         while True:
-            what, names, data = self._todo.get()
-            self._done.append((what, checksums.compute(names, data)))
-            os.eventfd_write(self.fd, 1)
+            self._compute_next()
+
+    def _compute_next(self) -> None:
+        what, names, data = self._todo.get()
+        self._done.append((what, checksums.compute(names, data)))
+        os.eventfd_write(self.fd, 1)
 
     def done(self) -> list[tuple[object, Digests]]:
         try:

@@ -83,7 +83,7 @@ def uploads(response: Response) -> UploadsPage:
     page = _Page(response, "ListMultipartUploadsResult")
     entries = tuple(
         UploadListed(
-            key=_exact(_required(entry, "Key")),
+            key=_exact(_required(entry, "Key"), upload_id=_required(entry, "UploadId")),
             upload_id=_required(entry, "UploadId"),
             initiated=_epoch(entry, "Initiated"),
         )
@@ -123,10 +123,12 @@ def _decoded(key: str) -> str:
     return unquote_plus(key, errors="surrogateescape")
 
 
-def _exact(key: str) -> str:
+def _exact(key: str, upload_id: str = "") -> str:
     """An upload is aborted by its key, and one under a key that is nearly right would seem to be gone."""
     if "\ufffd" in key:
-        raise Unreadable(one_line(f"the listing has a key that XML cannot hold: {key!r}"))
+        # The advice first: a key can be as long as the line.
+        todo = f" (end it by `uploads abort` with its key and --upload-id {upload_id})" if upload_id else ""
+        raise Unreadable(one_line(f"the listing has a key that XML cannot hold{todo}: {key!r}"))
     return key
 
 

@@ -19,8 +19,8 @@ from http import HTTPStatus
 from ..errors import one_line
 from ..values import Failure, Header, Response
 from .dates import http_date, retry_after
+from .markup import MAX_REPLY, fields, parsed
 from .markup import MAX_XML as MAX_XML  # the bound of what is kept of an answer, too
-from .markup import fields, parsed
 
 _DIGEST_BYTES = {"crc64nvme": 8, "crc32": 4, "crc32c": 4, "sha1": 20, "sha256": 32}
 _REDIRECTS = {301: "PermanentRedirect", 307: "TemporaryRedirect"}  # S3's codes, which HEAD cannot carry
@@ -152,7 +152,7 @@ def completed(response: Response) -> Completed:
     if not tag:
         raise Unreadable("the answer's ETag is empty")
     crc = (_fields(response.body) or {}).get("ChecksumCRC64NVME", "")
-    return Completed(tag, crc, response.headers.get("x-amz-version-id", ""))
+    return Completed(_sent_again("ETag", tag), crc, _version(response))
 
 
 def copied(response: Response) -> Completed:
@@ -187,7 +187,7 @@ def object_head(response: Response) -> ObjectHead:
         checksums=_checksums(headers, composite is not None) if part_length == size else {},
         part_count=int(count),
         part_length=part_length,
-        version_id=headers.get("x-amz-version-id", ""),
+        version_id=_version(response),
         headers=headers,
     )
 
@@ -202,8 +202,9 @@ def content_range(response: Response) -> tuple[int, int, int] | None:
 
 
 def etag(response: Response) -> str:
-    """The ETag without quotes and without W/; "" when there is none."""
-    return unquoted(response.headers.get("etag", ""))
+    """The ETag without quotes and without W/; "" when there is none that can be shown and sent again."""
+    tag = unquoted(response.headers.get("etag", ""))
+    return tag if tag.isprintable() else ""
 
 
 def etag_is_md5(headers: Mapping[str, str]) -> bool:
@@ -222,7 +223,7 @@ def sidecar(response: Response) -> tuple[str, str]:
     when it names none, as s3gof3r's do). Raises Unreadable."""
     text = response.body[:100].decode("ascii", "replace").strip()
     if len(response.body) > 100 or not _MD5.fullmatch(text):
-        raise Unreadable(one_line(f"the md5 sidecar holds {text!r} instead of 32 hex digits"))
+        raise Unreadable(one_line(f"the md5 sidecar holds {_shown(response)} instead of 32 hex digits"))
     return text.lower(), unquoted(response.headers.get("x-amz-meta-etag", ""))
 
 
@@ -266,16 +267,32 @@ def _required(response: Response, name: str) -> str:
 
 def unreadable(response: Response, lacks: str) -> Unreadable:
     """The error that shows what came instead."""
-    start = response.body[:100].decode("utf-8", "replace")
-    return Unreadable(one_line(f"the answer has {lacks}; it begins with {start!r}"))
+    return Unreadable(one_line(f"the answer has {lacks}, and is {_shown(response)}"))
+
+
+def _shown(response: Response) -> str:
+    """What came instead: the beginning, which of S3's own XML says nothing."""
+    root = parsed(response.body)
+    return repr(response.body[:100].decode("utf-8", "replace")) if root is None else f"XML of <{root.tag}>"
 
 
 def _fields(body: bytes, root: str = "") -> dict[str, str] | None:
-    """The text of the root's children, stripped; None when it is not XML, or the root is not ``root``."""
-    element = parsed(body)
+    """The text of the root's children, stripped; None for what is not XML, another root, and a listing."""
+    element = parsed(body, MAX_REPLY)
     if element is None or root not in ("", element.tag):
         return None
     return {name: text.strip() for name, text in fields(element).items()}
+
+
+def _version(response: Response) -> str:
+    return _sent_again("version", response.headers.get("x-amz-version-id", ""))
+
+
+def _sent_again(what: str, value: str) -> str:
+    """A name of the server's that goes into headers of ours, and before users. Raises Unreadable."""
+    if not value.isprintable():  # the end of a line in it would begin a header of the server's choice
+        raise Unreadable(one_line(f"the answer's {what} is {value!r}"))
+    return value
 
 
 def _region(response: Response, code: str, said: Mapping[str, str]) -> str:

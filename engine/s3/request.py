@@ -96,12 +96,16 @@ def parse_endpoint(text: str, ssl: bool = True) -> Endpoint:
     if port is not None and not (re.fullmatch("[0-9]{1,5}", port) and 1 <= int(port) <= 65535):
         _bad_endpoint(text, f"{port!r} is not a port from 1 to 65535")
     typed: Literal["http", "https"] = "https" if scheme == "https" else "http"
-    prefix = encode("/" + prefix.strip("/"), safe="/%").rstrip("/")
+    try:
+        prefix = encode("/" + prefix.strip("/"), safe="/%").rstrip("/")
+    except UnicodeEncodeError:
+        _bad_endpoint(text, "it is not UTF-8")
     return Endpoint(typed, host, None if port is None else int(port), prefix)
 
 
 def _bad_endpoint(text: str, why: str) -> NoReturn:
-    shown = one_line(repr(text.rpartition("@")[2]), 80)  # what stands before an @ may be a password
+    # What stands before an @ may be a password, and what follows a ? a signature.
+    shown = one_line(repr(text.rpartition("@")[2].partition("?")[0]), 80)
     raise UsageError(
         f"endpoint {shown}: {one_line(why, 100)} (example: s3.eu-west-1.amazonaws.com or http://127.0.0.1:9000)"
     )
@@ -119,7 +123,9 @@ def parse_object_url(text: str) -> tuple[str, str]:
         why = "the key is missing"
     else:
         return bucket, key
-    raise UsageError(one_line(f"{text!r} is not an object's URL: {why} (example: s3://bucket/key)"))
+    # Of a presigned URL the query is the signature.
+    shown = text if separator and scheme == "s3" else text.partition("?")[0]
+    raise UsageError(one_line(f"{shown!r} is not an object's URL: {why} (example: s3://bucket/key)"))
 
 
 def parse_bucket_url(text: str) -> tuple[str, str]:

@@ -56,10 +56,17 @@ def test_mb_is_ten_to_the_six_and_mib_two_to_the_twenty(text: int | str, size: i
 
 
 @pytest.mark.parametrize(
-    "text", ["", "MB", "-1", "1.5GB", "1e6", "20 M B", "20MiBs", "0x10", "٣MB", "9" * 5000, -1]
+    "text", ["", "MB", "-1", "1.5GB", "1e6", "20 M B", "20MiBs", "0x10", "٣MB", -1]
 )
 def test_what_is_not_a_size_is_refused_with_examples(text: int | str) -> None:
     with pytest.raises(UsageError, match="not a size .*20MB, 64MiB"):
+        parse_size(text)
+
+
+@pytest.mark.parametrize("text", ["1025TiB", "1126000000000000", "9" * 5000, "9" * 5000 + "T"])
+def test_a_size_beyond_all_is_refused_by_the_limit(text: str) -> None:
+    assert parse_size("1024TiB") == parse_size("0" * 5000 + "1024TiB") == 1 << 50
+    with pytest.raises(UsageError, match="a size is at most 1024 TiB, not '"):
         parse_size(text)
 
 
@@ -99,12 +106,15 @@ def test_what_is_not_an_age_is_refused_with_examples(text: str) -> None:
         ({"workers": 0}, "workers: 0 is not a whole number from 1 to 64"),
         ({"workers": 65}, "workers: 65 is not a whole number from 1 to 64"),
         ({"part_size": 0}, "part size: it must be at least one byte"),
-        ({"part_size": "big"}, "not a size .*: 'big'"),
+        ({"part_size": "big"}, "part size: not a size .*: 'big'"),
         ({"memory": 0}, "memory: it must be at least one byte"),
-        ({"memory": "x\ny"}, "not a size"),
+        ({"memory": "x\ny"}, "memory: not a size"),
+        ({"limit_rate": "9E"}, "rate limit: not a size"),
         ({"limit_rate": "0"}, "rate limit: it must be at least one byte"),
         ({"checksums": ("sha1",)}, "checksums: 'sha1' is none of md5, crc64nvme"),
         ({"checksums": ()}, "checksums: '' is none of"),
+        ({"checksums": None}, "checksums: '' is none of"),
+        ({"checksums": (5,)}, "checksums: \\(5,\\) are not all names"),
         ({"checksums": ("md5", "", "crc64nvme")}, "checksums: '' is none of"),
         ({"checksums": "md5,sha1"}, "checksums: 'md5,sha1' is none of"),
         ({"region": "us east"}, "'us east' is not a region"),

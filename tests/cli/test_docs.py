@@ -164,7 +164,7 @@ def test_defaults_in_the_table_are_those_of_the_help() -> None:
 def test_the_table_tells_what_may_be_in_the_ini_file() -> None:
     for (command, shown), option in existing().items():
         try:
-            ini.read(f"[{command}]\n{option.long} = 1\n", "ini")
+            ini.read(f"[{command}]\n{option.long} =\n", "ini")
             allowed = bool(command)
         except UsageError:
             allowed = False

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from subprocess import DEVNULL, PIPE
 
 import pytest
@@ -119,3 +120,34 @@ def test_help_that_cannot_be_written_is_an_error(run: Run) -> None:
     done = run("--help", redirect=">/dev/full")
     assert done.returncode == 1
     assert done.stderr == "gof3r error: cannot write to standard output: No space left on device\n"
+
+
+def test_a_pipe_in_the_place_of_the_ini_file_is_an_error_and_no_wait(
+    run: Run, environment: dict[str, str]
+) -> None:
+    path = Path(environment["HOME"]) / ".gof3r.ini"
+    os.mkfifo(path)
+    done = run("put", "s3://b/k")
+    assert done.returncode == 2
+    assert done.stderr == (
+        f"gof3r error: {path}: it is no regular file\nrun 'gof3r put --help' for usage.\n"
+    )
+
+
+def test_a_value_in_the_ini_file_that_cannot_be_used_is_told_with_its_line(
+    run: Run, environment: dict[str, str]
+) -> None:
+    path = Path(environment["HOME"]) / ".gof3r.ini"
+    path.write_text("[put]\n; a comment\npartsize = big\n")
+    done = run("put", "s3://b/k")
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"gof3r error: {path}:3: part size: not a size ")
+
+
+def test_without_a_home_in_the_environment_nothing_is_looked_for_at_the_root(
+    run: Run, environment: dict[str, str]
+) -> None:
+    environment["HOME"] = ""
+    assert run("put").stderr.startswith("gof3r error: no object is named")  # as without any file
+    environment["HOME"] = "/dev/null"
+    assert run("put").stderr.startswith("gof3r error: no object is named")

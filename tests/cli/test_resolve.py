@@ -104,6 +104,14 @@ def test_a_value_that_cannot_be_used_is_refused_in_one_line(options: dict[str, s
     assert str(raised.value).isprintable()
 
 
+@pytest.mark.parametrize("command", ["get", "verify"])
+def test_what_is_read_is_read_in_parts_worth_a_request(command: str) -> None:
+    assert ask(command, options={**NAMED, "partsize": "16KiB"})
+    with pytest.raises(UsageError, match="^part size: what is read is read in parts of at least 16384 bytes"):
+        ask(command, options={**NAMED, "partsize": "16383"})
+    assert ask("put", options={**NAMED, "partsize": "1"})  # raised to S3's minimum
+
+
 def test_a_key_as_long_as_s3_allows_needs_no_room_for_a_sidecar_that_is_not_written() -> None:
     assert ask("put", options={**NAMED, "key": "k" * 1015})
     assert ask("put", options={**NAMED, "key": "k" * 1024}, flags=("no-md5",))

@@ -122,9 +122,19 @@ def test_the_keys_of_uploads_are_raw_even_if_the_store_says_that_they_are_encode
     assert uploads(ENCODED, upload("a+b")).entries[0].key == "a+b"
 
 
+@pytest.mark.parametrize("number", range(32))
+def test_of_control_characters_xml_holds_tabs_and_ends_of_lines(number: int) -> None:
+    for reference in (f"&#{number};", f"&#00{number};", f"&#x{number:x};", f"&#x0{number:X};"):
+        if chr(number) in "\t\n\r":
+            assert uploads(upload(f"a{reference}b")).entries[0].key == f"a{chr(number)}b"
+        else:
+            with pytest.raises(Unreadable, match="XML cannot hold"):
+                uploads(upload(f"a{reference}b"))
+
+
 @pytest.mark.parametrize("key", ["a\x01", "a&#x1;", "\ufffd"])
 def test_an_upload_whose_key_xml_cannot_hold_is_not_listed_under_another(key: str) -> None:
-    with pytest.raises(Unreadable, match="XML cannot hold"):
+    with pytest.raises(Unreadable, match="XML cannot hold .*--upload-id"):
         uploads(upload(key))
 
 
