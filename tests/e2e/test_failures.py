@@ -5,12 +5,14 @@ That no process outlives a run is checked by every run's ``end``.
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.e2e.conftest import Failed, Uploads
+from tests.e2e.conftest import Failed, Uploads, keys
 from tests.e2e.live import BIG, DATA, PART, PIECES, SMALL, Start, noise
 from tests.e2e.relay import Relay
 
@@ -192,8 +194,30 @@ def test_a_version_that_the_store_does_not_know_is_not_replaced_by_another(
     assert "expected no-such-version" in live.error
 
 
+def _grow(source: Path) -> None:
+    with source.open("ab") as file:
+        file.write(b"more")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda source: source.write_bytes(noise(BIG)[::-1]),
+        _grow,
+        lambda source: os.truncate(source, BIG - 1),
+        lambda source: os.truncate(source, 2 * PART + 1),
+        lambda source: os.truncate(source, 0),
+    ],
+    ids=["other bytes", "more", "one byte less", "less than is read", "nothing"],
+)
 def test_a_file_that_changes_while_it_is_read_fails_a_put_and_aborts_it(
-    start: Start, relay: Relay, uploads: Uploads, bucket: str, tmp_path: Path
+    start: Start,
+    relay: Relay,
+    uploads: Uploads,
+    boto: S3Client,
+    bucket: str,
+    tmp_path: Path,
+    change: Callable[[Path], object],
 ) -> None:
     source = tmp_path / "source"
     source.write_bytes(noise(BIG))
@@ -201,8 +225,9 @@ def test_a_file_that_changes_while_it_is_read_fails_a_put_and_aborts_it(
     one_at_a_time = ("-s", "5MiB", "-c", "1")  # so two parts of five are read while the first is held
     put = start("put", "-b", bucket, "-k", "k", *one_at_a_time, "-p", "source")
     worker = put.owner(relay.held())
-    source.write_bytes(noise(BIG)[::-1])
+    change(source)
     worker.kill()
     assert put.end() == 1
     assert "the file changed while it was read" in put.error
     assert uploads.pending() == []
+    assert keys(boto, bucket) == []

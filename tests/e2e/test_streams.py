@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,7 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.e2e.conftest import Failed, keys, store, stored
-from tests.e2e.live import DATA, LONG, PART, PIECES, Start, noise, until
+from tests.e2e.live import DATA, LONG, PART, PIECES, SMALL, Start, noise, until
+from tests.e2e.relay import Relay
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
@@ -116,7 +119,68 @@ def test_a_path_that_ends_in_a_slash_is_no_file(fails: Failed, boto: S3Client, b
     assert "missing/" in fails("get", "-b", bucket, "-k", "k", "-p", "missing/").error
 
 
+def test_a_terminal_that_is_gone_ends_a_get_quietly(
+    start: Start, relay: Relay, boto: S3Client, bucket: str
+) -> None:
+    store(boto, bucket, LONG)
+    master, slave = os.openpty()
+    terminal = os.ttyname(slave)
+    os.close(slave)
+    relay.before(r"HEAD ", lambda: os.close(master))
+    got = start("get", "-b", bucket, "-k", "k", *PIECES, shell=f'exec "$@" >{terminal}')
+    assert got.end() == 141
+    assert got.said == []
+
+
+def test_a_destination_that_breaks_fails_a_get(fails: Failed, boto: S3Client, bucket: str) -> None:
+    store(boto, bucket, LONG)
+    memory = f"/proc/{os.getpid()}/mem"  # of which nothing is mapped at 0: EIO
+    if subprocess.run(["/bin/sh", "-c", f": >{memory}"], capture_output=True, check=False).returncode:
+        pytest.skip("another process's memory cannot be opened here (ptrace_scope)")
+    got = fails("get", "-b", bucket, "-k", "k", *PIECES, shell=f'exec "$@" >{memory}')
+    assert "writing the destination failed: Input/output error" in got.error
+
+
 # --- sources ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("size", [1000, PART + 1000], ids=["small", "parts"])
+def test_a_source_that_breaks_in_the_middle_fails_a_put_and_aborts_it(
+    fails: Failed, boto: S3Client, bucket: str, tmp_path: Path, size: int
+) -> None:
+    # A terminal's other side: what was written comes, and then, as its last writer has gone, EIO.
+    script = tmp_path / "home" / "breaks.py"
+    script.write_text(
+        "import os, sys, tty\n"
+        "master, slave = os.openpty()\n"
+        "tty.setraw(slave)\n"
+        "if not os.fork():\n"
+        "    os.close(master)\n"
+        f"    left = {size}\n"
+        "    while left:\n"
+        "        left -= os.write(slave, bytes(min(left, 4096)))\n"
+        "    os._exit(0)\n"
+        "os.close(slave)\n"
+        "os.dup2(master, 0)\n"
+        "os.execv(sys.argv[1], sys.argv[1:])\n"
+    )
+    breaks = f'exec {sys.executable} {script} "$@"'
+    put = fails("put", "-b", bucket, "-k", "k", *SMALL, shell=breaks)
+    assert "reading the source failed: Input/output error" in put.error
+    assert keys(boto, bucket) == []
+
+
+def test_a_file_that_cannot_be_read_at_all_fails_a_put(fails: Failed, boto: S3Client, bucket: str) -> None:
+    put = fails("put", "-b", bucket, "-k", "k", "-p", "/proc/self/mem")  # nothing is mapped at 0: EIO
+    assert "reading the source failed: Input/output error" in put.error
+    assert keys(boto, bucket) == []
+
+
+def test_a_directory_as_standard_input_stores_nothing(start: Start, boto: S3Client, bucket: str) -> None:
+    code, put = start.run("put", "-b", bucket, "-k", "k", shell='exec "$@" </')
+    assert code not in (0, 141)
+    assert "directory" in put.said[0]  # Python's own words
+    assert keys(boto, bucket) == []
 
 
 def test_a_put_without_a_standard_input_fails_instead_of_storing_nothing(
@@ -131,3 +195,10 @@ def test_a_source_that_cannot_be_read_fails(fails: Failed, boto: S3Client, bucke
     reason = "Is a directory" if path == "." else "No such file"
     assert reason in fails("put", "-b", bucket, "-k", "k", "-p", path).error
     assert keys(boto, bucket) == []
+
+
+def test_a_destination_that_takes_no_byte_fails_a_get(fails: Failed, boto: S3Client, bucket: str) -> None:
+    store(boto, bucket, len(DATA))
+    # The memory of a program that is no more (the shell's): write(2) returns 0, always.
+    got = fails("get", "-b", bucket, "-k", "k", *PIECES, shell='exec "$@" >/proc/self/mem')
+    assert "writing the destination failed" in got.error
