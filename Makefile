@@ -2,13 +2,16 @@
 PYTHON ?= python3
 # The tests mostly wait for servers: four at a time suit two cores.
 JOBS ?= 4
+# Of the soak.
+MINUTES ?= 10
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
+BENCH_STAMP := $(VENV)/installed-bench
 SHELL := bash
 TIMED = SECONDS=0; trap 'echo "make $@: $$SECONDS s"' EXIT;
 
-.PHONY: install test check demo clean
+.PHONY: install test check soak demo bench clean
 
 install: $(STAMP)
 
@@ -30,8 +33,22 @@ check: $(STAMP)
 	$(BIN)/python -m pytest -q tests/test_layers.py || code=1; \
 	exit $$code
 
+# Random transfers with random faults and kills. SEED= names them, CASE= repeats one.
+soak: $(STAMP)
+	@$(TIMED) $(BIN)/python -m tests.faults.soak --minutes=$(MINUTES) $(SEED:%=--seed=%) $(CASE:%=--case=%)
+
 demo: $(STAMP)
 	@$(TIMED) $(BIN)/python tools/local_s3.py -- $(BIN)/python tools/demo.py
+
+# This program beside its peers: ten minutes on two cores. ARGS= overrides what is given here.
+bench: $(BENCH_STAMP)
+	@$(TIMED) $(BIN)/python -m tools.compare --reps=3 --json=benchmarks/latest.json \
+		--markdown=benchmarks/latest.md --plot=benchmarks/latest.png $(ARGS)
+
+$(BENCH_STAMP): $(STAMP)
+	@$(TIMED) set -e; \
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --use-pep517 --editable '.[local,bench]'; \
+	touch $@
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

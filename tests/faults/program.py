@@ -10,6 +10,7 @@ From then on it is what a shell would have started, but for the waits: ``orders.
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import pickle
 import selectors
@@ -17,7 +18,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -52,6 +53,8 @@ class Ended:
     seconds: float
     hung: bool
     left: tuple[str, ...]
+    peak: int = 0
+    """Bytes of the largest process of it, what it shares with others included (``ru_maxrss``)."""
 
     @property
     def lines(self) -> list[str]:
@@ -68,7 +71,9 @@ class Stable:
             stdout=subprocess.PIPE,
             cwd=ROOT,
             env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "LC_ALL": "C.UTF-8"},
+            start_new_session=True,  # Ctrl-C is for its owner
         )
+        self.pid = self._process.pid
 
     def __enter__(self) -> Stable:
         return self
@@ -79,10 +84,12 @@ class Stable:
         self._process.wait()
         self._process.stdout.close()
 
-    def __call__(self, run: Run) -> Ended:
+    def __call__(self, run: Run, began: Callable[[int], None] = lambda pid: None) -> Ended:
+        """``began`` is told the run's first process, which is also its session."""
         assert self._process.stdin is not None and self._process.stdout is not None
         pickle.dump(run, self._process.stdin)
         self._process.stdin.flush()
+        began(pickle.load(self._process.stdout))
         ended: Ended = pickle.load(self._process.stdout)
         return ended
 
@@ -125,23 +132,27 @@ def _import_all() -> None:
 
 def _carry_out(run: Run, ours: tuple[BinaryIO, ...]) -> Ended:
     pipes = [os.pipe() for _ in range(3)]
+    ctypes.CDLL(None).malloc_trim(0)  # what we have read for earlier runs is not to be this one's memory
     began = time.monotonic()
     pid = os.fork()
     if not pid:
         _become(run, [pipes[0][0], pipes[1][1], pipes[2][1]], [each.fileno() for each in ours])
     for fd in (pipes[0][0], pipes[1][1], pipes[2][1]):
         os.close(fd)
+    tells = ours[1]
+    pickle.dump(pid, tells)
+    tells.flush()
     data = Path(run.stdin).read_bytes() if run.stdin else b""
     said, hung = _attend(pid, pipes[0][1], (pipes[1][0], pipes[2][0]), data, began + LIMIT)
     if hung:
         os.killpg(pid, signal.SIGKILL)
-    _, status = os.waitpid(pid, 0)
+    _, status, usage = os.wait4(pid, 0)
     seconds = time.monotonic() - began
     left = _left(pid)
     with contextlib.suppress(ProcessLookupError):
         os.killpg(pid, signal.SIGKILL)
-    code = os.waitstatus_to_exitcode(status)
-    return Ended(code, said[0], said[1].decode("utf-8", "replace"), seconds, hung, left)
+    code, peak = os.waitstatus_to_exitcode(status), usage.ru_maxrss * 1024
+    return Ended(code, said[0], said[1].decode("utf-8", "replace"), seconds, hung, left, peak)
 
 
 def _become(run: Run, streams: list[int], foreign: list[int]) -> None:

@@ -16,6 +16,7 @@ import socket
 import struct
 import threading
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from io import BufferedReader
 from urllib.parse import urlsplit
@@ -28,6 +29,13 @@ TRICKLE = 0.005
 SPACES = (25, 0.1)
 """How many blanks come before an answer, and the seconds between two: longer than a hurried stall."""
 
+Weather = Callable[[str], Fault | None]
+"""What meets a request of this operation by chance, beside all that is planned."""
+
+
+def fair(operation: str) -> None:
+    """The weather in which nothing happens."""
+
 
 class Proxy:
     """Listens at two addresses, for a copy between two stores. ``play`` says what goes wrong from now on."""
@@ -37,6 +45,7 @@ class Proxy:
         self._server = (url.hostname or "", url.port or 80)
         self._lock = threading.Lock()
         self._scenarios: list[Scenario] = []
+        self._weather: Weather = fair
         self._counts: Counter[str] = Counter()
         self._calm = threading.Event()
         self.requests: list[str] = []
@@ -58,12 +67,13 @@ class Proxy:
             listener.shutdown(socket.SHUT_RDWR)
             listener.close()
 
-    def play(self, *scenarios: Scenario) -> None:
-        """Forget what has been, let go of what is stalled, and play ``scenarios``."""
+    def play(self, *scenarios: Scenario, weather: Weather = fair) -> None:
+        """Forget what has been, let go of what is stalled, and play ``scenarios`` in this ``weather``."""
         with self._lock:
             self._calm.set()
             self._calm = threading.Event()
             self._scenarios = list(scenarios)
+            self._weather = weather
             self._counts.clear()
             self.requests, self.struck = [], []
 
@@ -96,7 +106,10 @@ class Proxy:
                 if scenario.operation == operation and 0 <= late < (scenario.times or count):
                     self.struck.append(scenario)
                     return scenario.fault, self._calm
-            return None, self._calm
+            fault = self._weather(operation)
+            if fault is not None:
+                self.struck.append(Scenario(operation, count, fault))
+            return fault, self._calm
 
 
 @dataclass
