@@ -217,6 +217,14 @@ def test_the_ini_file_in_the_pages_can_be_read() -> None:
     assert all(ini.read(body, "ini") for body in ours)
 
 
+def test_every_module_and_test_that_the_architecture_names_is_there() -> None:
+    text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    modules = re.compile(r"(?:tests|tools|engine|gof3r)/[\w/]+\.py")
+    named = {span for span in SPAN.findall(text) if modules.fullmatch(span)}
+    assert len(named) > 20
+    assert [path for path in sorted(named) if not (ROOT / path).exists()] == []
+
+
 @pytest.mark.parametrize("page", TEXTS)
 def test_lines_of_the_pages_fit_a_window(page: str) -> None:
     assert [line for line in TEXTS[page].splitlines() if len(line) > 118] == []
