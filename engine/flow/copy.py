@@ -124,6 +124,9 @@ class Copy:
         except replies.Unreadable as unreadable:
             yield Warn(f"{self._source}: {unreadable}: not copied")
             return b"", False
+        if known and known.damaged:
+            yield Warn(f"{known.place} is damaged: its ETag is not its own md5: not copied")
+            return b"", False
         return (bytes.fromhex(known.md5), bool(known.etag)) if known else (b"", False)
 
     def _write_sidecar(self, etag: str, md5: bytes) -> Telling:

@@ -30,6 +30,9 @@ class Sidecar:
     """32 lower-case hex digits."""
     etag: str
     """Of the object that it was written for; "" when it does not say (s3gof3r's do not)."""
+    damaged: bool = False
+    """Twice it came with an ETag that is not its own md5. Or the store has other ETags: then bytes that it
+    proves are proven, but nothing should be made of it."""
 
     def belongs_to(self, target: Target, etag: str) -> bool:
         """Whether it is about ``target`` when that has ``etag``."""
@@ -45,10 +48,11 @@ def places(target: Target) -> tuple[Target, ...]:
 
 
 def read(place: Target) -> Generator[Instruction, object, Sidecar | None]:
-    """What is kept at ``place``, or None. Raises TransferError, and replies.Unreadable for what is no md5, or
-    came damaged twice."""
+    """What is kept at ``place``, or None. Raises TransferError, and replies.Unreadable for what is no md5."""
     try:
-        answer = yield from ask(operations.get_object(place), _read)
+        answer = yield from ask(operations.get_object(place), replies.sidecar)
+        if _is_damaged(answer.response):  # once is the network
+            answer = yield from ask(operations.get_object(place), replies.sidecar)
     except TransferError as error:
         failure = error.failure
         if failure is not None and failure.kind == "check":
@@ -56,17 +60,15 @@ def read(place: Target) -> Generator[Instruction, object, Sidecar | None]:
         if failure is None or failure.status not in ABSENT:
             raise
         return None
-    return Sidecar(place, *answer.value)
+    return Sidecar(place, *answer.value, damaged=_is_damaged(answer.response))
 
 
-def _read(response: Response) -> tuple[str, str]:
-    """The md5, and the ETag of its object. Raises Unreadable, also when not its bytes have come: one wrong
-    digit still looks like an md5, and a copy would keep it for good."""
-    found = replies.sidecar(response)
+def _is_damaged(response: Response) -> bool:
+    """Not its bytes have come. One wrong digit still looks like an md5, and a copy would keep it for good."""
+    if not replies.etag_is_md5(response.headers):
+        return False
     md5 = checksums.compute(("md5",), memoryview(response.body))["md5"].hex()
-    if replies.etag_is_md5(response.headers) and replies.etag(response).lower() != md5:
-        raise replies.Unreadable("the md5 sidecar is damaged: its ETag is not its own md5")
-    return found
+    return replies.etag(response).lower() != md5
 
 
 def find(target: Target, etag: str) -> Generator[Instruction, object, Sidecar | None]:

@@ -279,6 +279,16 @@ def test_an_unreadable_sidecar_fails_and_names_no_md5(text: bytes) -> None:
     assert world.delivered == b""
 
 
+def test_a_sidecar_proves_also_where_a_stores_etags_are_other_digests() -> None:
+    store = stored(with_sidecar_and_crc)
+    store.objects[SIDECAR].headers["etag"] = f'"{"0" * 32}"'
+    world = get(store).run()
+    assert world.receipt.proofs == ("md5", "crc64nvme")
+    assert world.log.count("sidecar") == 2
+    store.objects[SIDECAR].data = b"0" * 32
+    assert "md5 of the bytes is" in str(get(store).run().error)
+
+
 @pytest.mark.parametrize("refusal", [error(403, "AccessDenied"), error(404, "NoSuchKey")])
 def test_a_sidecar_that_may_not_be_read_counts_as_absent(refusal: Response) -> None:
     world = get(stored(with_sidecar_and_crc)).on("sidecar", instead(refusal)).run()
