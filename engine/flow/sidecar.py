@@ -60,7 +60,8 @@ def read(place: Target) -> Generator[Instruction, object, Sidecar | None]:
         if failure is None or failure.status not in ABSENT:
             raise
         return None
-    return Sidecar(place, *answer.value, damaged=_is_damaged(answer.response))
+    md5, etag = answer.value
+    return Sidecar(place, md5, etag, _is_damaged(answer.response))
 
 
 def _is_damaged(response: Response) -> bool:

@@ -72,7 +72,7 @@ def carry_out(
     slab = _slab(slots if _moves_parts(order) else PAGE)
     story, feed, source = _pieces(order, slots, slab, listener, ends)
     concurrency = terms.concurrency
-    workers = terms.workers or _workers(concurrency, len(os.sched_getaffinity(0)))
+    workers = terms.workers or workers_for(concurrency, len(os.sched_getaffinity(0)))
     dispatch = Dispatch(
         name=story.name,
         signers=signers,
@@ -250,7 +250,7 @@ def _slots(order: orders.Order) -> int:
     return terms.memory // step * step
 
 
-def _workers(concurrency: int, cores: int) -> int:
+def workers_for(concurrency: int, cores: int) -> int:
     """How many processes to share ``concurrency`` connections out to.
 
     Each costs memory, up to 12 MB over TLS. Half of the cores are left to the parent, the collector and the
