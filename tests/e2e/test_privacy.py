@@ -256,8 +256,8 @@ def upload(head: str, body: bytes) -> Iterable[bytes]:
 @pytest.mark.parametrize(
     ("words", "reply"),
     [
-        (("get", "-s", "1000"), object_of_ten),
-        (("get", "-s", "1000", "--no-md5"), object_of_ten),
+        (("get", "-s", "16KiB"), object_of_ten),
+        (("get", "-s", "16KiB", "--no-md5"), object_of_ten),
         (("put", "-s", "5MiB"), upload),
     ],
     ids=["sidecar", "part", "complete"],
