@@ -50,7 +50,8 @@ def main(argv: list[str] | None = None) -> int:
         if scarce := _scarcity(error):
             say(f"{_trace()}\n{scarce}" if debug else scarce)
             return 1
-        what = f"gof3r error: internal error: {type(error).__name__}: {one_line(str(error), _LONGEST)}"
+        said = one_line(_without_keys(str(error)), _LONGEST)
+        what = f"gof3r error: internal error: {type(error).__name__}: {said}"
         say(f"{_trace()}\n{what}" if debug else f"{what} (run again with --debug)")
         return 1
 
@@ -115,9 +116,7 @@ def _hold_standard_streams() -> None:
 
 
 def _run(command: Command) -> None:
-    # Late, as help needs none of it, and before signals are minded: what a handler raises amid an import can
-    # be lost (PyCapsule_Import makes an ImportError of it, which ElementTree takes for "no C version").
-    from . import commands, transfers  # noqa: F401
+    from . import commands  # late: help needs none of it; before signals are minded (see signals.held)
 
     minded = [number for number in STOPPING if signal.getsignal(number) is not signal.SIG_IGN]
     handlers = {number: signal.signal(number, _interrupt) for number in minded}

@@ -14,6 +14,7 @@ from typing import Literal, cast
 
 from gof3r.engine import orders
 from gof3r.engine.errors import Gof3rError, ReaderGone, UsageError
+from gof3r.engine.proc.signals import held
 
 from . import resolve
 from .arguments import Command
@@ -29,7 +30,8 @@ def run(command: Command, environ: Mapping[str, str]) -> None:
             _presign(resolve.presign(command, environ), environ)
             return
         resolved = resolve.order(command, environ)
-        from . import transfers  # late: usage errors and help need no curl
+        with held():
+            from . import transfers  # late: usage errors and help need no curl
 
         match resolved.order:
             case orders.Put():

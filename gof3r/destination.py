@@ -89,17 +89,21 @@ class Destination:
                 return
             if os.path.exists(self._path):
                 older = os.stat(self._path)
-                os.fchmod(self.fd, stat.S_IMODE(older.st_mode))
-                with contextlib.suppress(PermissionError):  # only root may give files away
+                self._set_mode(stat.S_IMODE(older.st_mode))
+                with contextlib.suppress(OSError):  # only root may give files away
                     os.fchown(self.fd, older.st_uid, older.st_gid)
             elif not self._nameless:
-                os.fchmod(self.fd, 0o666 & ~_umask())
+                self._set_mode(0o666 & ~_umask())
             if self._nameless:
                 self._give_name()
             os.rename(self._temporary, self._path)
         except OSError as error:
             raise Gof3rError(f"cannot write {self._path or 'standard output'}: {error.strerror}") from None
         self._temporary = ""
+
+    def _set_mode(self, mode: int) -> None:
+        with contextlib.suppress(OSError):  # CIFS, FAT and Windows' drives have none, and say EPERM
+            os.fchmod(self.fd, mode)
 
     def _give_name(self) -> None:
         folder = os.open("/proc/self/fd", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -115,12 +119,12 @@ class Destination:
     ) -> None:
         if self.fd != STDOUT:
             os.close(self.fd)
-        if self._temporary and not self._nameless:
+        if self._temporary:  # also a nameless one: a signal may have come right after it got its name
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(self._temporary)
 
 
 def _umask() -> int:
     """What new files lack. From /proc (Linux 4.7): to ask umask(2) is to change it, for all threads."""
-    with open("/proc/self/status") as status:
-        return next(int(line.split()[1], 8) for line in status if line.startswith("Umask:"))
+    with open("/proc/self/status", "rb") as status:
+        return next((int(line.split()[1], 8) for line in status if line.startswith(b"Umask:")), 0o077)

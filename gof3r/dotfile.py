@@ -35,6 +35,8 @@ def read(path: str) -> str | None:
     """The file's text; None where there is none. Raises UsageError, one line."""
     try:
         if not stat.S_ISREG(os.stat(path).st_mode):
+            if os.path.samefile(path, os.devnull):  # a usual way to switch such a file off
+                return None
             raise UsageError(one_line(f"{path}: it is no regular file"))
         with open(path, "rb") as file:
             data = file.read(MOST + 1)

@@ -48,7 +48,7 @@ _CHECKS: Mapping[str, Callable[[str], object]] = {
     "acl": lambda value: check_header("x-amz-acl", value),
     "expires": parse_age,
 }
-"""By option; all others are settings, which ``config_of`` checks."""
+"""By option; ``config_of`` checks those that are settings, the others whoever uses them."""
 
 _DEFAULT = re.compile(r"\bDefault: (\S+)\.(?= |$)")
 _WIDTH = 79  # columns of a terminal
@@ -63,7 +63,8 @@ _INTRODUCTION = """\
 def read(text: str, where: str) -> dict[str, dict[str, Values]]:
     """The options in ``text``, by command and long name; ``where`` is the file's name for messages.
 
-    Sections of nobody are passed over, as the file may be another release's. Raises UsageError, with the
+    Sections of nobody are passed over, as the file may be another release's; what is wrong in any other is
+    wrong for all commands. Raises UsageError, with the
     number of the line, for what cannot be understood or used.
     """
     found: dict[str, dict[str, Values]] = {}

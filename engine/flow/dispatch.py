@@ -37,6 +37,10 @@ JOBS_A_WORKER = 128
 """Bounds the messages that wait for one worker."""
 
 
+Reader = Callable[[Response], object]
+"""Takes from a good answer what was asked for; raises replies.Unreadable when that is not there."""
+
+
 @dataclass(slots=True, eq=False)
 class Work:
     """One request until it is done, over all its attempts."""
@@ -51,8 +55,7 @@ class Work:
     etag: str = ""
     object_size: int = 0
     patient: bool = False
-    reads: Callable[[Response], object] | None = None
-    """Takes from the answer what was asked for; raises replies.Unreadable."""
+    reads: Reader | None = None
     known: Digests = field(default_factory=dict)
     """Digests of the bytes to send, where they have been computed already."""
     expires: float | None = None
@@ -250,7 +253,11 @@ class Dispatch:
         try:
             value = work.reads(verdict.response) if work.reads and verdict.response else None
         except replies.Unreadable as unreadable:
-            return self._failed(work, Failure("check", "the answer", str(unreadable)), now, verdict)
+            assert verdict.response is not None
+            request_id = verdict.response.headers.get("x-amz-request-id", "")
+            status = verdict.response.status
+            failure = Failure("check", "the answer", str(unreadable), status, request_id=request_id)
+            return self._failed(work, failure, now, verdict)
         self._budget = self._budget.earn(now)
         self._window = self._window.succeeded(now)
         return Done(work, verdict, value)
@@ -318,9 +325,11 @@ class Dispatch:
 
     def unsent(self, job: int, text: str) -> Failed | None:
         """``job`` has not gone out and will not: the machine refuses its process."""
-        work, _ = self._on_wire.pop(job, (None, 0))
+        work, seat = self._on_wire.pop(job, (None, CONTROL))
         if work is None:
             return None
+        if seat in self._loads:
+            self._loads[seat] -= 1
         failure = Failure("transport", "", text, connected=False)
         error = TransferError(f"{self._name}: {work.what}: {text}", failure, doubtful=work.doubtful)
         return Failed(work, error)

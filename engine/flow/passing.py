@@ -112,7 +112,8 @@ class Passing:
         """Have the server copy the first range, as ``make`` says: a server that cannot, or does not want to,
         says so while nothing else is under way."""
         part = next(self._parts)
-        answer = yield from ask(make(part).request, replies.copied, patient=True)
+        work = make(part)
+        answer = yield from ask(work.request, work.reads, patient=work.patient)
         self._copied(part, answer.response)
 
     def copy(self, make: Make) -> Telling:

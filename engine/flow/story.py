@@ -19,10 +19,8 @@ from typing import Any
 
 from ..s3 import operations, replies
 from ..values import Digests, Request, Response, Target
+from .dispatch import Reader
 from .events import Dismiss, Show, Tell, Warn
-
-Reader = Callable[[Response], object]
-"""Takes from a good answer what was asked for; raises replies.Unreadable when that is not there."""
 
 
 @dataclass(frozen=True, slots=True)

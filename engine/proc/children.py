@@ -93,15 +93,12 @@ def kill(pid: int) -> None:
 def end_family(pid: int, grace: float) -> None:
     """End ``pid``, a program that is our child, with all that it has started: politely, and after ``grace``
     seconds by force. What has made itself a session of its own is a service that others may use by now (an
-    agent, a shared connection), and is left."""
-    fds = []
+    agent, a shared connection), and is left; so is what runs as another user (sudo), to end with its pipe."""
+    fds: list[int] = []
     try:
-        import psutil  # late: most transfers start no program
-
-        for each in (pid, *(process.pid for process in psutil.Process(pid).children(recursive=True))):
+        for each in _family(pid):
             with contextlib.suppress(ProcessLookupError):
-                if os.getsid(each) == os.getsid(0):
-                    fds.append(os.pidfd_open(each))
+                fds.append(os.pidfd_open(each))
         _signal(fds, signal.SIGTERM)
         end = time.monotonic() + grace
         left = list(fds)
@@ -110,15 +107,34 @@ def end_family(pid: int, grace: float) -> None:
             left = [fd for fd in left if fd not in gone]
     finally:  # also where somebody is in a hurry (a second signal)
         _signal(fds, signal.SIGKILL)
-        kill(pid)
-        os.waitpid(pid, 0)
+        with contextlib.suppress(PermissionError):
+            kill(pid)
+            os.waitpid(pid, 0)
         for fd in fds:
             os.close(fd)
 
 
+def _family(pid: int) -> list[int]:
+    """``pid``, and what it has started in our session, as far as the system shows it."""
+    import psutil  # late: most transfers start no program
+
+    try:
+        started = [each.pid for each in psutil.Process(pid).children(recursive=True)]
+    except (OSError, psutil.Error):  # proc(5), hidepid=1
+        started = []
+    ours = os.getsid(0)
+    return [pid, *(each for each in started if _session(each) == ours)]
+
+
+def _session(pid: int) -> int:
+    with contextlib.suppress(ProcessLookupError):
+        return os.getsid(pid)
+    return 0
+
+
 def _signal(fds: list[int], number: int) -> None:
     for fd in fds:
-        with contextlib.suppress(ProcessLookupError):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
             signal.pidfd_send_signal(fd, number)
 
 

@@ -108,7 +108,7 @@ class Lookup:
         try:
             self._child: Popen[bytes] = subprocess.Popen(
                 [sys.executable, "-c", _CHILD, *sys.path],
-                env={**environ, **_region(environ), _PROFILE: order.profile},
+                env={**environ, **_region(environ), _PROFILE: order.profile, "SSLKEYLOGFILE": ""},
                 stdin=subprocess.DEVNULL,  # ours is the object
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,

@@ -22,12 +22,16 @@ from dataclasses import dataclass, field
 from io import BytesIO
 from mmap import mmap
 
-import pycurl
-
 from ..errors import one_line, without_passwords
 from ..flow.retry import SLOW
 from ..s3.replies import MAX_XML
 from ..values import Digests, Failure, Header, Job, Request, Response
+
+_key_log = os.environ.pop("SSLKEYLOGFILE", None)  # older libcurls look for it as they are loaded
+import pycurl  # noqa: E402
+
+if _key_log is not None:
+    os.environ["SSLKEYLOGFILE"] = _key_log  # for a command that is run
 
 CONNECT_TIMEOUT = 3
 """Seconds for DNS, TCP and TLS together: better tried again than waited for."""

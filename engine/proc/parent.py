@@ -54,6 +54,7 @@ from .source import Committed, Source, Witness
 from .worker import Settings
 
 REMEDY = "use fewer --workers, or raise ulimit -n and -u"
+"""For a machine that gives no more processes or descriptors."""
 
 BEAT = 1.0
 """Seconds between two looks at the board."""

@@ -26,7 +26,7 @@ from ..flow.transfer import Feed, NoParts, Transfer
 from ..s3 import checksums
 from ..values import Role, Target
 from . import credentials
-from .parent import Listener, Ring
+from .parent import REMEDY, Listener, Ring
 from .slab import Slab
 from .source import Source, Witness
 from .worker import Settings
@@ -100,7 +100,7 @@ def carry_out(
         raise
     except OSError as error:
         text = f"{story.name}: the system refuses a process or a pipe: {error.strerror}"
-        raise Gof3rError(f"{text}; use fewer --workers, or raise ulimit -n and -u") from None
+        raise Gof3rError(f"{text}; {REMEDY}") from None
     return orders.Result(value, dict(dispatch.retries), time.monotonic() - started)
 
 

@@ -7,8 +7,10 @@ tells them.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
+from collections.abc import Iterator
 from types import FrameType
 
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -46,6 +48,17 @@ class Signals:
         signal.set_wakeup_fd(self._wakeup)
         os.close(self.fd)
         os.close(self._write)
+
+
+@contextlib.contextmanager
+def held() -> Iterator[None]:
+    """Signals wait meanwhile. For imports: what a handler raises amid one can be lost (PyCapsule_Import makes
+    an ImportError of it, which ElementTree takes for a missing accelerator)."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def ignore_in_child() -> None:

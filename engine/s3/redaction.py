@@ -19,7 +19,7 @@ from ..values import Credentials, Request, Response
 SHORTEST = 8
 """Characters: a secret that is shorter (``test``, of a store on the same machine) is a word like others."""
 
-_SIGNATURE = re.compile(rb"(?<=Signature=)[0-9a-fA-F]{64}")
+_SIGNATURE = re.compile(rb"Signature=[0-9a-fA-F]{64}")
 _GONE = b"[redacted]"
 
 
@@ -33,11 +33,11 @@ def redacted(response: Response, request: Request, credentials: Credentials | No
     def clean(data: bytes) -> bytes:
         for secret in found:
             data = data.replace(secret, _GONE)
-        return _SIGNATURE.sub(_GONE, data)
+        return _SIGNATURE.sub(b"Signature=" + _GONE, data)
 
     body = clean(response.body)
     headers = {
-        name: clean(value.encode("utf-8", "surrogatepass")).decode("utf-8", "surrogatepass")
+        name: clean(value.encode("utf-8", "surrogateescape")).decode("utf-8", "surrogateescape")
         for name, value in response.headers.items()
     }
     if body == response.body and headers == response.headers:

@@ -277,7 +277,7 @@ def _shown(response: Response) -> str:
 
 
 def _fields(body: bytes, root: str = "") -> dict[str, str] | None:
-    """The text of the root's children, stripped; None for what is not XML, another root, and a listing."""
+    """The text of the root's children, stripped; None for what is not XML, and another root."""
     element = parsed(body, MAX_REPLY)
     if element is None or root not in ("", element.tag):
         return None

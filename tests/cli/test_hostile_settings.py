@@ -330,6 +330,7 @@ def test_the_longest_file_is_read_and_a_missing_one_is_none(tmp_path: Path) -> N
     assert dotfile.read(str(path)) == ";" * dotfile.MOST
     assert dotfile.read(str(path / "beneath a file")) is None
     assert dotfile.read("/dev/null/ini") is None  # HOME=/dev/null
+    assert dotfile.read("/dev/null") is None  # switched off
 
 
 @pytest.mark.parametrize("environ", [{}, {"HOME": ""}])
