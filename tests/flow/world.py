@@ -2,13 +2,16 @@
 
 It plays a ``Transfer`` to its end without a process, a socket or a clock. What can happen next (the source
 gives bytes, a request is answered, the collector hashes, writes or is heard) is a list; one of it is chosen,
-the first or by a seeded die, so that one number is one history. Bytes are real and lie in real slots, so two
-owners of one slot would show; besides, every action is held against the promises that must hold at any time:
+the first or by a seeded die, so that one number is one history; or a test chooses (``moves``, ``serve``).
+Requests may take their time (``latency``): the clock then goes on to the next one that is due. Bytes are real
+and lie in real slots, so two owners of one slot would show; besides, every action is held against the
+promises that must hold at any time:
 
 - a slot has one owner, who may hand it on (a copy's part is received, then sent); a part's first attempts go
   out in part order; no more part requests than allowed;
 - no worker is used after its loss has been told, nothing is sent between Hush and Silent;
-- an upload that has got parts is aborted only after silence; nothing follows Finish.
+- an upload that has got parts is aborted only after silence; nothing follows Finish;
+- after every event, the ledger's word on each slot is what is known here of its owners (``audit``).
 """
 
 from __future__ import annotations
@@ -35,6 +38,7 @@ from gof3r.engine.flow.events import (
     Lost,
     Note,
     NotRenewed,
+    Progress,
     Receipt,
     Renew,
     Renewed,
@@ -43,14 +47,17 @@ from gof3r.engine.flow.events import (
     Tell,
     Warn,
 )
+from gof3r.engine.flow.incoming import Incoming
+from gof3r.engine.flow.outgoing import Outgoing
 from gof3r.engine.flow.passing import Passing
 from gof3r.engine.flow.retry import SLOW
 from gof3r.engine.flow.signers import Signer, Signers
 from gof3r.engine.flow.story import Story
-from gof3r.engine.flow.transfer import Feed, Transfer
+from gof3r.engine.flow.transfer import Transfer
 from gof3r.engine.flow.verify import judge
 from gof3r.engine.s3 import checksums
-from gof3r.engine.values import Credentials, Failure, Job, Outcome, Response, Role, Slot
+from gof3r.engine.values import Credentials, Failure, Job, Outcome, Response, Role, Slot, Verdict
+from tests.flow.audit import check
 from tests.flow.collector import Collector
 from tests.flow.scripts import Die, Hang, Script, honest
 from tests.flow.store import Store
@@ -76,7 +83,7 @@ class World:
     def __init__(
         self,
         story: Told,
-        feed: Feed,
+        feed: Outgoing | Incoming | Passing,
         store: Store,
         memory: Memory,
         *,
@@ -103,12 +110,20 @@ class World:
             attempts=attempts,
             random=self.random.random,
         )
+        self.feed = feed
         self.transfer = Transfer(story.name, story.story(), feed, self.dispatch, self.signers)
-        self._capacity = capacity
+        self.capacity = capacity
         self._workers, self._concurrency = workers, concurrency
         # What a test may set.
         self.scripts: dict[str, list[Script]] = {}
         self.default: Callable[[Job], Script] = lambda job: honest
+        self.latency: Callable[[Job], float] = lambda job: 0.0
+        """Seconds until a request is answered."""
+        self.tick = 0.001
+        """Seconds that anything else takes."""
+        self.late: Callable[[Job], Script | None] = self._maybe_late
+        """What comes of a request on the wire when the workers are ended, if it still comes: its answer is in
+        the collector's pipe."""
         self.before: Callable[[], Event | None] = lambda: None
         self.look_up: Callable[[Role], Renewed | NotRenewed] = lambda role: NotRenewed(role, "nothing there")
         self.source = source
@@ -122,25 +137,31 @@ class World:
         """Requests in the order of their sending, and ``hush`` and ``silent``."""
         self.warnings: list[str] = []
         self.notes: list[str] = []
+        self.progress: list[tuple[float, Progress]] = []
+        self.verdicts: list[tuple[float, Verdict]] = []
+        """As they were heard."""
         self.finish: Finish | None = None
         self.steps = 0
         self.moved = 0
         self.most_slots = 0
-        # The shell's.
-        self._fill: Fill | None = None
-        self._wire: dict[int, tuple[int, Job]] = {}
+        # The shell's; `audit` reads them.
+        self.fill: Fill | None = None
+        self.wire: dict[int, tuple[int, Job]] = {}
+        self.control: deque[Event] = deque()
+        self.dead: set[int] = set()
+        self.told_lost: set[int] = set()
+        self.next_first = 1
+        self.uses: dict[Slot, set[str]] = {}
+        self._started = False
+        self._due: dict[int, float] = {}
+        self._filled = 0
         self._hung: set[int] = set()
         self._looks: deque[Role] = deque()
         self._hushing = False
-        self._control: deque[Event] = deque()
-        self._dead: set[int] = set()
-        self._told_lost: set[int] = set()
-        self._next_first = 1
-        self._uses: dict[Slot, set[str]] = {}
         self._next_beat = STARTED
-        self._passes = isinstance(feed, Passing)
+        self.passes = isinstance(feed, Passing)
         self._with_parts: set[str] = set()
-        self.collector = Collector(memory, writes=source is None and not self._passes)
+        self.collector = Collector(memory, writes=source is None and not self.passes)
 
     def on(self, what: str, *scripts: Script) -> World:
         """The next requests named ``what`` (as in ``log``) go as ``scripts`` say, those after them well."""
@@ -149,13 +170,18 @@ class World:
 
     def run(self, until: Callable[[], bool] = lambda: False) -> World:
         """Play to the end, or until ``until`` holds."""
-        if self.steps == 0:
-            self._do(self.transfer.start(self.now))
+        if not self._started:
+            self.start()
         while self.finish is None and not until():
             self.steps += 1
             assert self.steps < 200_000, "the transfer does not come to an end"
             self._step()
         return self
+
+    def start(self) -> None:
+        """``run`` does it, unless a test leads this world event by event."""
+        self._started = True
+        self._do(self.transfer.start(self.now))
 
     @property
     def delivered(self) -> bytes:
@@ -181,70 +207,87 @@ class World:
         if event is not None:
             self.handle(event)
             return
-        enabled = self._enabled()
+        enabled = list(self.moves().values()) + [partial(self.serve, number) for number in self._answerable()]
         if enabled:
-            self.now += 0.001
+            self.now += self.tick
             (self.random.choice(enabled) if self.shuffled else enabled[0])()
         else:
-            deadline = self.transfer.deadline(self.now) or inf
-            idle = self._fill and self.source_idle
-            slow = self.collector.can_write and self.reader_slow
-            assert deadline < inf or self._hung or idle or slow, f"nothing can happen: {self.dispatch}"
-            self.now = max(self.now, min(deadline, self._next_beat))
-            self.handle(None)
+            self.wait()
         if self.now >= self._next_beat:
             self._next_beat = self.now + 1.0
             self.beat()
 
+    def wait(self) -> None:
+        """Until the next deadline, answer or beat. What fell due since the last event is seen then."""
+        moment = self._next_moment()
+        self.now = max(self.now, min(moment, self._next_beat))
+        self.handle(None)
+        idle = self.fill and self.source_idle
+        slow = self.collector.can_write and self.reader_slow
+        goes_on = self.finish or self.moves() or self.wire or min(moment, self._next_moment()) < inf
+        assert goes_on or idle or slow, f"nothing can happen: {self.dispatch}"
+
+    def _next_moment(self) -> float:
+        return min(self.transfer.deadline(self.now) or inf, *self._due.values(), inf)
+
     def beat(self) -> None:
         self.handle(Beat(self.moved))
 
-    def _enabled(self) -> list[Callable[[], None]]:
-        enabled: list[Callable[[], None]] = []
-        if self._control:
-            enabled.append(lambda: self.handle(self._control.popleft()))
+    def moves(self) -> dict[str, Callable[[], None]]:
+        """What can happen next, by its name, besides the answers."""
+        moves: dict[str, Callable[[], None]] = {}
+        if self.control:
+            moves["control is heard"] = lambda: self.handle(self.control.popleft())
         if self.collector.messages:
-            enabled.append(lambda: self.handle(self.collector.messages.popleft()))
+            moves["the collector is heard"] = lambda: self.handle(self.collector.messages.popleft())
         if self._looks:
-            enabled.append(lambda: self.handle(self.look_up(self._looks.popleft())))
+            moves["keys are looked up"] = lambda: self.handle(self.look_up(self._looks.popleft()))
         if self._hushing:
-            enabled.append(self._silent)
+            moves["silence"] = self._silent
         if self.collector.orders:
-            enabled.append(self.collector.obey)
+            moves["the collector obeys"] = self.collector.obey
         if self.collector.to_hash:
-            enabled.append(self._hash)
+            moves["the collector hashes"] = self._hash
         if self.collector.can_write and not self.reader_slow:
-            enabled.append(self._write)
-        if self._fill and not self.source_idle:
-            enabled.append(self._read)
-        enabled += [partial(self._serve, number) for number in self._wire if number not in self._hung]
-        return enabled
+            moves["the collector writes"] = self._write
+        if self.fill and not self.source_idle:
+            moves["the source gives"] = self._read
+        return moves
+
+    def _answerable(self) -> list[int]:
+        return [number for number in self.wire if number not in self._hung and self._due[number] <= self.now]
 
     def handle(self, event: Event | None) -> None:
         if self.finish is not None:
             return
+        if isinstance(event, Verdict):
+            self.verdicts.append((self.now, event))
         if isinstance(event, Lost):
-            if event.worker in self._told_lost:  # the shell ended it itself
+            if event.worker in self.told_lost:  # the shell ended it itself
                 return
             if event.worker == CONTROL:
-                self._dead.discard(CONTROL)  # the next job starts another
+                self.dead.discard(CONTROL)  # the next job starts another
             else:
-                self._told_lost.add(event.worker)
+                self.told_lost.add(event.worker)
         self._do(self.transfer.handle(event, self.now))
+        check(self)
 
     def _read(self) -> None:
-        assert self._fill is not None and self.source is not None
-        fill, self._fill = self._fill, None
+        assert self.fill is not None and self.source is not None
+        fill, self.fill = self.fill, None
         data, filled = self.source.fill(fill)
-        self._uses[fill.slot].discard("fill")
-        if filled.length or self._next_first == 1:
+        self.uses[fill.slot].discard("fill")
+        if filled.length or not self._filled:
             self.memory.write(fill.slot, data)
-            self._uses[fill.slot].add("send")
+            self.uses[fill.slot].add("send")
+        self._filled += 1
         self.handle(filled)
 
-    def _serve(self, number: int) -> None:
-        seat, job = self._wire.pop(number)
-        script = self._script(job)
+    def serve(self, number: int, script: Script | None = None) -> None:
+        """What comes of request ``number``: as ``script`` says, or as it is scripted."""
+        seat, job = self.wire.pop(number)
+        due = self._due.pop(number)
+        script = script or self._script(job)
         body, length, digests = job.request.body, 0, {}
         if job.direction == "send":
             assert job.part and job.slot
@@ -254,15 +297,15 @@ class World:
         headers = {name.lower(): value for name, value in said}
         result = script(lambda: self.store.answer(job.request, headers, body, length))
         if isinstance(result, Hang):
-            self._wire[number] = seat, job
+            self.wire[number], self._due[number] = (seat, job), inf
             self._hung.add(number)
         elif isinstance(result, Die):
             self.die(seat)
-            self._wire.pop(number, None)
         elif isinstance(result, Failure):
             self._judge(seat, Outcome(job, seat, failure=result, digests=digests, at=self.wall))
         else:
-            self._answered(seat, job, result, digests)
+            sent = self.times[number - 1]
+            self._answered(seat, job, result, digests, self.now - sent if due > sent else 1.0)
 
     @property
     def wall(self) -> float:
@@ -274,7 +317,9 @@ class World:
         scripts = self.scripts.get(self._named(job)) or self.scripts.get(operation)
         return scripts.pop(0) if scripts else self.default(job)
 
-    def _answered(self, seat: int, job: Job, answer: Response, digests: dict[str, bytes]) -> None:
+    def _answered(
+        self, seat: int, job: Job, answer: Response, digests: dict[str, bytes], waited: float
+    ) -> None:
         received = 0
         if job.request.method == "HEAD":
             answer = Response(answer.status, answer.headers)
@@ -288,16 +333,22 @@ class World:
             answer = Response(answer.status, answer.headers)
         self.moved += received or (job.part.length if job.part else 0)
         self._judge(
-            seat, Outcome(job, seat, answer, digests=digests, received=received, at=self.wall, waited=1.0)
+            seat, Outcome(job, seat, answer, digests=digests, received=received, at=self.wall, waited=waited)
         )
 
     def die(self, seat: int) -> None:
         """The worker of ``seat`` ends, with everything that it had on the wire."""
-        if seat in self._dead:
+        if seat in self.dead:
             return
-        self._dead.add(seat)
-        self._wire = {number: entry for number, entry in self._wire.items() if entry[0] != seat}
-        (self.collector.messages if seat != CONTROL else self._control).append(Lost(seat))
+        self.dead.add(seat)
+        for number in [number for number, entry in self.wire.items() if entry[0] == seat]:
+            self._gone(number)
+        (self.collector.messages if seat != CONTROL else self.control).append(Lost(seat))
+
+    def _gone(self, number: int) -> Job:
+        self._hung.discard(number)
+        del self._due[number]
+        return self.wire.pop(number)[1]
 
     def _silent(self) -> None:
         self._hushing = False
@@ -306,7 +357,7 @@ class World:
 
     def _judge(self, seat: int, outcome: Outcome) -> None:
         if seat == CONTROL:
-            self._control.append(judge(outcome))
+            self.control.append(judge(outcome))
             return
         while self.collector.orders:  # what was ordered before a job is heard before its outcome
             self.collector.obey()
@@ -314,18 +365,19 @@ class World:
         slot = verdict.job.slot
         if verdict.failure is not None or slot is None:
             return
-        self._uses[slot].discard("send")
-        if self._passes and verdict.job.direction == "receive":
-            self._uses[slot].remove("receive")
-            self._uses[slot] |= {"send", "hash"} if self.collector.hashes else {"send"}
+        self.uses[slot].discard("send")
+        if verdict.job.direction == "receive":
+            self.uses[slot].remove("receive")
+            onward = {"send", "hash"} if self.collector.hashes else {"send"}
+            self.uses[slot] |= onward if self.passes else {"write"}
 
     def _hash(self) -> None:
         slot = self.collector.hash()
-        self._uses[slot].discard("hash")
+        self.uses[slot].discard("hash")
 
     def _write(self) -> None:
         slot = self.collector.write()
-        self._uses[slot].discard("receive")
+        self.uses[slot].remove("write")
 
     # --- actions, each held against the promises ------------------------------------------------------
 
@@ -334,8 +386,8 @@ class World:
             assert self.finish is None, f"{action} after the end"
             match action:
                 case Fill(slot):
-                    assert self._fill is None and "hush" not in self.log, "one part is read at a time"
-                    self._fill = action
+                    assert self.fill is None and "hush" not in self.log, "one part is read at a time"
+                    self.fill = action
                     self._own(slot, "fill")
                 case Send(seat, job):
                     self._send(seat, job)
@@ -344,7 +396,7 @@ class World:
                 case Tell(message):
                     self.collector.orders.append(message)
                     if isinstance(message, Announce):
-                        self._uses[message.slot].add("hash")
+                        self.uses[message.slot].add("hash")
                 case Hush():
                     self._hush()
                 case Warn(text):
@@ -354,15 +406,16 @@ class World:
                 case Renew(role):
                     assert role not in self._looks, "one look at a time"
                     self._looks.append(role)
+                case Progress():
+                    self.progress.append((self.now, action))
                 case Finish():
                     assert "internal error" not in str(action.error)
                     self.finish = action
 
     def _drop(self, seat: int, number: int) -> None:
         """A request whose answer has begun goes on."""
-        if number in self._hung:
-            self._hung.remove(number)
-            _, job = self._wire.pop(number)
+        if number in self.wire and self._due[number] > self.now:
+            job = self._gone(number)
             self._judge(seat, Outcome(job, seat, failure=Failure("transport", SLOW), at=self.wall))
 
     def _named(self, job: Job) -> str:
@@ -379,8 +432,8 @@ class World:
     def _send(self, seat: int, job: Job) -> None:
         assert not self._hushing, "nothing is sent before the workers are silent"
         assert all(job.id != other.id for other in self.jobs[-1:]) and job.id == len(self.jobs) + 1
-        if seat not in self._dead:  # else it goes into a pipe that nobody reads
-            self._wire[job.id] = seat, job
+        if seat not in self.dead:  # else it goes into a pipe that nobody reads
+            self.wire[job.id], self._due[job.id] = (seat, job), self.now + self.latency(job)
         self.jobs.append(job)
         self.seats.append(seat)
         self.times.append(self.now)
@@ -393,39 +446,45 @@ class World:
                 assert quiet, "aborted while a part may still be on its way"
             return
         self._with_parts.add(upload_id)
-        assert 1 <= seat <= self._workers + SPARES and seat not in self._told_lost
-        parts = [other for other, its in self._wire.values() if its.part]
+        assert 1 <= seat <= self._workers + SPARES and seat not in self.told_lost
+        parts = [other for other, its in self.wire.values() if its.part]
         assert len(parts) <= self._concurrency and parts.count(seat) <= JOBS_A_WORKER
-        assert [its.part for _, its in self._wire.values()].count(job.part) <= 1, "one attempt at a time"
+        assert [its.part for _, its in self.wire.values()].count(job.part) <= 1, "one attempt at a time"
         if job.direction != "none":
             assert job.slot and job.part.length <= job.slot.size
-            if job.attempt == 1 and (job.direction == "receive" or (self._passes and not job.part.length)):
+            if job.attempt == 1 and (job.direction == "receive" or (self.passes and not job.part.length)):
                 self._own(job.slot, job.direction)
-            assert job.direction in self._uses[job.slot], "its bytes are there"
-        onward = self._passes and job.direction == "send"
+            assert job.direction in self.uses[job.slot], "its bytes are there"
+        onward = self.passes and job.direction == "send"
         if job.attempt == 1 and job.slot and job.request.operation != "put_object" and not onward:
-            assert job.part.number == self._next_first, "the first attempts go out in part order"
-            self._next_first += 1
+            assert job.part.number == self.next_first, "the first attempts go out in part order"
+            self.next_first += 1
 
     def _hush(self) -> None:
-        for number in list(self._wire):
-            on_its_way = number in self._wire and number not in self._hung
-            if on_its_way and self.shuffled and self.random.random() < 0.5:
-                self._serve(number)  # its answer may still be in the collector's pipe
-        self._told_lost.update(range(1, self._workers + SPARES + 1))
-        self._wire.clear()
-        self._control.clear()
-        self._dead.discard(CONTROL)
-        self._fill = None
+        for number in list(self.wire):
+            on_its_way = number in self.wire and number not in self._hung
+            script = self.late(self.wire[number][1]) if on_its_way else None
+            if script is not None:
+                self.serve(number, script)
+        self.told_lost.update(range(1, self._workers + SPARES + 1))
+        self.wire.clear()
+        self._due.clear()
+        self._hung.clear()
+        self.control.clear()
+        self.dead.discard(CONTROL)
+        self.fill = None
         self._hushing = True
         self.log.append("hush")
 
+    def _maybe_late(self, job: Job) -> Script | None:
+        return self._script(job) if self.shuffled and self.random.random() < 0.5 else None
+
     def _own(self, slot: Slot, use: str) -> None:
         """``slot`` gets a new owner: nobody may have any of its bytes."""
-        self._uses = {s: uses for s, uses in self._uses.items() if uses}
-        assert slot.offset + slot.size <= self._capacity, "memory is bounded"
-        for other, uses in self._uses.items():
+        self.uses = {s: uses for s, uses in self.uses.items() if uses}
+        assert slot.offset + slot.size <= self.capacity, "memory is bounded"
+        for other, uses in self.uses.items():
             apart = other.offset + other.size <= slot.offset or slot.offset + slot.size <= other.offset
             assert apart, f"{slot} is given for {use} while {other} is used for {uses}"
-        self._uses[slot] = {use}
-        self.most_slots = max(self.most_slots, len(self._uses))
+        self.uses[slot] = {use}
+        self.most_slots = max(self.most_slots, len(self.uses))
