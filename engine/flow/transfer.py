@@ -127,18 +127,19 @@ class Transfer:
         self._finished = False
         # Watching for stillness.
         self._moved = 0
-        self._moved_at = 0.0
+        self._moved_at = self._handled_at = 0.0
         self._beat_at: float | None = None
 
     def start(self, now: float) -> list[Action]:
         """The first actions."""
-        self._moved_at = now
+        self._moved_at = self._handled_at = now
         self._signers.begin(now)
         self._next(None, now)
         return self._after(now)
 
     def handle(self, event: Event | None, now: float) -> list[Action]:
         """Take ``event`` (None: a deadline has passed) and say what is to be done."""
+        self._handled_at = now
         try:
             if event is not None:
                 self._take(event, now)
@@ -155,9 +156,9 @@ class Transfer:
             self._break(broken, now)
         return self._after(now)
 
-    def deadline(self, now: float) -> float | None:
-        """When ``handle(None)`` has something to do at the latest."""
-        moments = (self._dispatch.deadline(now), self._resume_at, self._signers.deadline())
+    def deadline(self) -> float | None:
+        """When ``handle(None)`` has something to do at the latest; perhaps that has passed already."""
+        moments = (self._dispatch.deadline(self._handled_at), self._resume_at, self._signers.deadline())
         return min((moment for moment in moments if moment is not None), default=None)
 
     # --- events ------------------------------------------------------------------

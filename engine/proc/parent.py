@@ -129,7 +129,7 @@ class Ring:
             if now >= next_beat:
                 next_beat = now + BEAT
                 self._look(now)
-            wake = min(next_beat, self._transfer.deadline(now) or next_beat)
+            wake = min(next_beat, self._transfer.deadline() or next_beat)
             events = self._poll.poll(max(wake - time.monotonic(), 0.0) * 1000)
             # First, also where poll has not seen it: Ctrl-C ends a producer too, and when that wakes us, the
             # signal is queued only as poll returns.

@@ -124,7 +124,7 @@ class Desk:
             if self._events:
                 self._do(self._transfer.handle(self._events.pop(0), self.now))
             else:
-                deadline = self._transfer.deadline(self.now)
+                deadline = self._transfer.deadline()
                 assert deadline is not None, "nothing can happen"
                 self.now = max(self.now, deadline)
                 self._do(self._transfer.handle(None, self.now))

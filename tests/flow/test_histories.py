@@ -40,7 +40,7 @@ from gof3r.engine.flow.events import (
 from gof3r.engine.flow.outgoing import Outgoing
 from gof3r.engine.flow.retry import SLOW
 from gof3r.engine.flow.transfer import STILL
-from gof3r.engine.values import Credentials, Failure, Job, Role
+from gof3r.engine.values import Credentials, Failure, Job, Response, Role
 from tests.flow.audit import check
 from tests.flow.scripts import REFUSED, RESET, Act, Die, Result, Script, after, honest, instead
 from tests.flow.store import FROM, FROM_SIDECAR, OBJECT, SIDECAR, Store, error
@@ -67,10 +67,14 @@ TRANSIENT: dict[str, Script] = {
     "kills its worker when done": after(Die()),
     "200 with an error": instead(error(200, "InternalError")),
     "200 with an error when done": after(error(200, "InternalError")),
+    "is unreadable": instead(Response(200, {}, b"<html>")),
+    "is unreadable when done": after(Response(200, {}, b"<html>")),
 }
 """What may come of a request, and a transfer survives."""
 IN_BODIES = {what for what in TRANSIENT if what.startswith(("200", "clock", "keys"))}
 """What is told by a code in an answer's body, which one to HEAD has not."""
+READ = ("create_multipart_upload", "complete_multipart_upload")
+"""Whose answers have to be understood. Each may be unreadable once."""
 HAPPENS = ["goes on"] * 15 + ["goes well"] * 3 + ["time passes"] * 2 + ["a worker dies", *TRANSIENT]
 
 
@@ -251,6 +255,7 @@ class Player:
         self.excuses: set[str] = set()
         self._keys = 0
         self._late = list(late)
+        self._unread: set[str] = set()
         world.late = self._comes_late
         world.latency = lambda job: inf  # it is answered when a step says so
         world.look_up = self._newer_keys
@@ -308,8 +313,13 @@ class Player:
         wire = list(self.world.wire)
         if wire:
             number = wire[nth % len(wire)]
-            if what in IN_BODIES and self.world.wire[number][1].request.method == "HEAD":
+            request = self.world.wire[number][1].request
+            if what in IN_BODIES and request.method == "HEAD":
                 what = "500"
+            if what.startswith("is unreadable"):
+                known = request.operation in READ and request.operation not in self._unread
+                self._unread.add(request.operation)
+                what = what if known else "500"
             self.world.serve(number, {**TRANSIENT, **FATAL}[what])
 
     def _end(self, what: str, nth: int) -> None:

@@ -12,6 +12,10 @@ from hypothesis import strategies as st
 from gof3r.engine.flow.retry import CAPACITY, EARNED, REFILL, Budget, GiveUp, Newer, Retry, decide
 from gof3r.engine.values import Failure
 
+FIRST = 0.75 * 0.2
+THROTTLED = 0.75 * 1.0
+"""Seconds of the first wait at a random number of 0.5."""
+
 WILL_NOT_CHANGE = GiveUp("will not change by trying again")
 
 
@@ -89,7 +93,7 @@ def test_credentials_that_are_always_expired_are_not_renewed_for_ever() -> None:
 
 @pytest.mark.parametrize("status", [408, 500, 502, 503, 504])
 def test_a_busy_or_broken_server_is_asked_again(status: int) -> None:
-    assert after(server(status, "SomethingElse")) == Retry(0.025)
+    assert after(server(status, "SomethingElse")) == Retry(FIRST)
 
 
 @pytest.mark.parametrize(
@@ -103,7 +107,7 @@ def test_a_busy_or_broken_server_is_asked_again(status: int) -> None:
     ],
 )
 def test_an_s3_code_is_retried_whatever_its_status(status: int, code: str) -> None:
-    assert after(server(status, code)) == Retry(0.025)
+    assert after(server(status, code)) == Retry(FIRST)
 
 
 @pytest.mark.parametrize(
@@ -126,16 +130,16 @@ def test_an_s3_code_is_retried_whatever_its_status(status: int, code: str) -> No
     ],
 )
 def test_throttling_waits_from_a_second_and_lowers_the_concurrency(status: int, code: str) -> None:
-    assert after(server(status, code)) == Retry(0.5, throttled=True)
+    assert after(server(status, code)) == Retry(THROTTLED, throttled=True)
 
 
 @pytest.mark.parametrize("code", ["BadDigest", "XAmzContentChecksumMismatch", "IncompleteBody"])
 def test_bytes_damaged_on_the_way_are_sent_again_on_a_fresh_connection(code: str) -> None:
-    assert after(server(400, code)) == Retry(0.025, fresh=True)
+    assert after(server(400, code)) == Retry(FIRST, fresh=True)
 
 
 def test_a_skewed_clock_is_corrected_from_the_servers_date() -> None:
-    assert after(server(403, "RequestTimeTooSkewed")) == Retry(0.025, correct_clock=True)
+    assert after(server(403, "RequestTimeTooSkewed")) == Retry(FIRST, correct_clock=True)
 
 
 def test_a_skewed_clock_is_fatal_when_the_server_gives_no_date() -> None:
@@ -171,7 +175,7 @@ def test_what_the_server_understood_and_refused_is_not_tried_again(status: int, 
 
 @pytest.mark.parametrize("code", ["5", "6", "7", "16", "18", "28", "35", "52", "55", "56", "65", "92"])
 def test_a_network_error_is_tried_again(code: str) -> None:
-    assert after(Failure("transport", code)) == Retry(0.025)
+    assert after(Failure("transport", code)) == Retry(FIRST)
 
 
 @pytest.mark.parametrize("code", ["60", "77", "1", "22", "23", "26", "42", "43", "51", "58", "63", ""])
@@ -194,7 +198,7 @@ def test_only_names_are_cut_to_three_attempts_before_the_first_resolution() -> N
 
 def test_a_failed_check_is_tried_once_more_on_a_fresh_connection() -> None:
     failure = Failure("check", "md5")
-    assert after(failure, 1, 1) == Retry(0.025, fresh=True)
+    assert after(failure, 1, 1) == Retry(FIRST, fresh=True)
     assert after(failure, 5, 2) == GiveUp("again, on a fresh connection")
 
 
@@ -223,7 +227,7 @@ def test_a_fatal_failure_of_the_last_attempt_is_called_fatal() -> None:
 
 @pytest.mark.parametrize(
     ("attempt", "plain", "throttled"),
-    [(1, 0.05, 1), (2, 0.1, 2), (5, 0.8, 16), (6, 1.6, 20), (9, 12.8, 20), (10, 20, 20), (5000, 20, 20)],
+    [(1, 0.2, 1), (2, 0.4, 2), (5, 3.2, 16), (6, 6.4, 20), (7, 12.8, 20), (8, 20, 20), (5000, 20, 20)],
 )
 def test_the_bound_of_the_wait_doubles_up_to_20_seconds(attempt: int, plain: float, throttled: float) -> None:
     for failure, bound in ((server(500), plain), (server(429), throttled)):
@@ -233,11 +237,11 @@ def test_the_bound_of_the_wait_doubles_up_to_20_seconds(attempt: int, plain: flo
 
 
 @given(st.integers(1, 100), st.floats(0, 1, exclude_max=True))
-def test_jitter_is_full(attempt: int, random: float) -> None:
+def test_jitter_is_equal(attempt: int, random: float) -> None:
     whole = after(server(500), attempt, attempts=1000, random=1.0)
     part = after(server(500), attempt, attempts=1000, random=random)
     assert isinstance(whole, Retry) and isinstance(part, Retry)
-    assert part.after == pytest.approx(random * whole.after)
+    assert part.after == pytest.approx((1 + random) / 2 * whole.after)
 
 
 @given(

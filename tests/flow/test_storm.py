@@ -19,7 +19,7 @@ from gof3r.engine.flow import plan
 from gof3r.engine.flow.retry import CAP, CAPACITY, EARNED, REFILL
 from gof3r.engine.flow.throttle import PACE
 from gof3r.engine.values import Job
-from tests.flow.scripts import RESET, Result, Script, honest, instead
+from tests.flow.scripts import REFUSED, RESET, Result, Script, honest, instead
 from tests.flow.store import FROM, OBJECT, Store, error
 from tests.flow.transfers import copy, get, put
 from tests.flow.world import STARTED, World
@@ -139,7 +139,7 @@ def test_a_server_that_throttles_is_asked_less_and_afterwards_as_much_as_before(
     assert before >= 0.75 * CONCURRENCY  # of a get, slots also wait for their turn
     assert during <= 0.2 * CONCURRENCY
     assert storm.last_part > storm.ends + 10, "there was something left to do"
-    assert median(after) >= 0.9 * before
+    assert median(after) >= 0.8 * before  # what is on its way to its turn comes and goes
     assert world.dispatch._window.limit == CONCURRENCY
     calm = len([job for job in world.jobs if job.attempt == 1]) / before * sum(SERVED_AFTER) / 2
     assert world.now - STARTED <= calm + seconds + CAP + CONCURRENCY * PACE * 1.5
@@ -206,3 +206,15 @@ def test_parts_that_are_throttled_for_ever_are_given_up_and_their_upload_is_abor
     assert "SlowDown" in str(world.error) and f"after {ATTEMPTS} attempts" in str(world.error)
     assert not world.store.uploads
     assert world.log.index("silent") < world.log.index("abort_multipart_upload")
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("result", [REFUSED, RESET, BROKEN], ids=["refused", "reset", "500"])
+def test_an_outage_of_half_a_minute_is_bridged_at_the_default_concurrency(result: Result, seed: int) -> None:
+    """Of ten parts one is always unlucky, and it would end the transfer."""
+    data = Random(seed).randbytes(PART * 300)
+    world = put(data, slots=10, concurrency=10)
+    world.random.seed(seed)
+    Storm(world, result, 1.0, 30.0)
+    world.run()
+    assert_all_is_there(world, data)

@@ -228,7 +228,7 @@ class World:
         assert goes_on or idle or slow, f"nothing can happen: {self.dispatch}"
 
     def _next_moment(self) -> float:
-        return min(self.transfer.deadline(self.now) or inf, *self._due.values(), inf)
+        return min(self.transfer.deadline() or inf, *self._due.values(), inf)
 
     def beat(self) -> None:
         self.handle(Beat(self.moved))
