@@ -148,6 +148,9 @@ ADVICE = {
     "RequestTimeTooSkewed": "set this machine's clock",
     "PreconditionFailed": "the object changed while it was read; run again",
     "EntityTooLarge": "use a smaller --partsize",
+    "NoSuchUpload": "somebody has ended the upload (a lifecycle rule?); run again",
+    "SlowDown": "run again later, or with a smaller --concurrency",
+    "InternalError": "run again later, or with more --retries",
 }
 """What an operator does about S3's error codes (their list: API reference, "Error responses")."""
 
@@ -155,7 +158,12 @@ CURL_ADVICE = {
     "5": "check the proxy variables",
     "6": "check the host's name in --endpoint or AWS_ENDPOINT_URL_S3",
     "7": "check --endpoint or AWS_ENDPOINT_URL_S3 and the proxy variables, and that the server runs",
+    "1": "check that the endpoint, and its port, speak HTTP",
     "28": "check the network, --endpoint and the proxy variables",
+    "18": "check the network, and for a proxy in between; run again",
+    "52": "check the network, and for a proxy in between; run again",
+    "55": "check the network, and for a proxy in between; run again",
+    "56": "check the network, and for a proxy in between; run again",
     "35": "check that the endpoint speaks TLS, or use --no-ssl",
     "60": "the server's certificate is refused: it must have the endpoint's name, must not have expired, and "
     "its authority must be known (your own by --ca-bundle FILE)",
@@ -167,5 +175,9 @@ CURL_ADVICE = {
 def advice(failure: Failure) -> str:
     """What to do about ``failure``, or nothing when there is no general advice."""
     if failure.kind == "server":
-        return ADVICE.get(failure.code, "")
+        if not failure.code and (failure.status < 200 or 300 <= failure.status < 400):
+            return "is the endpoint an S3 server, and no proxy in between?"
+        return ADVICE.get(failure.code) or ("run again later" if failure.status >= 500 else "")
+    if failure.kind == "check":
+        return "run again; if it stays so, the store or a proxy in between is faulty"
     return CURL_ADVICE.get(failure.code, "") if failure.kind == "transport" else ""

@@ -180,8 +180,8 @@ class Dispatch:
         """Requests to give up now, since they are slower than the others were."""
         if self._rate:
             return []  # what is held back is no news of the server
-        jobs = [job for tail in self._tails.values() for job in tail.slow(now)]
-        return [Drop(self._on_wire[job][1], job) for job in jobs]
+        late = [each for tail in self._tails.values() for each in tail.slow(now)]
+        return [Drop(self._on_wire[job][1], job, begun) for job, begun in late]
 
     def _seat_for(self, work: Work, now: float) -> int | None:
         if self._signers.blocked(work.request.role):
@@ -243,7 +243,7 @@ class Dispatch:
             return None
         work, seat = entry
         for tail in self._tails.values():
-            tail.answered(verdict.job.id, 0.0 if verdict.failure else verdict.waited)
+            tail.answered(verdict.job.id, 0.0 if verdict.failure else verdict.waited, now)
         if seat in self._loads and not work.control:
             self._loads[seat] -= 1
         if verdict.response is not None:
@@ -319,7 +319,7 @@ class Dispatch:
             if its_seat == seat:
                 del self._on_wire[job]
                 for tail in self._tails.values():
-                    tail.answered(job, 0.0)
+                    tail.answered(job, 0.0, now)
                 notes.append(self._failed(work, failure, now))
         return notes
 
@@ -330,6 +330,8 @@ class Dispatch:
             return None
         if seat in self._loads:
             self._loads[seat] -= 1
+        for tail in self._tails.values():
+            tail.answered(job, 0.0, 0.0)
         failure = Failure("transport", "", text, connected=False)
         error = TransferError(f"{self._name}: {work.what}: {text}", failure, doubtful=work.doubtful)
         return Failed(work, error)

@@ -212,10 +212,12 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class Drop:
-    """Tell ``worker`` to give up the job ``job``, if its answer has not begun; an Outcome says so."""
+    """Tell ``worker`` to give up the job ``job``, if its answer has not begun, or ``begun`` in any case; an
+    Outcome says so."""
 
     worker: int
     job: int
+    begun: bool = False
 
 
 @dataclass(frozen=True, slots=True)

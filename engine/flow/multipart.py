@@ -27,6 +27,9 @@ from .verify import CRC, text
 ABORT_WITHIN = 3.0
 """Seconds for aborting, with checking that it took: a stopped program should be gone within 5."""
 
+LOOK_WITHIN = 5.0
+"""Seconds for seeing whether a Complete that nobody has confirmed has made the object all the same."""
+
 ANSWER_WITHIN = 1.5
 """Seconds to wait for Create's answer when we are stopped meanwhile: its upload can then be aborted."""
 
@@ -148,13 +151,30 @@ class Multipart:
             return completed
         except TransferError as error:
             # The reply to an earlier attempt was lost, and now the upload is gone or an object is in the way:
-            # it may have become that object.
+            # it may have become that object. Or no reply has come at all.
             gone = error.failure is not None and error.failure.code == "NoSuchUpload"
+            over = gone or bool(self._condition and is_unmet(error))
             ours = None
-            if error.doubtful and (gone or (self._condition and is_unmet(error))):
-                ours = yield from found(self._name, self._target, size=size, etag=expected_etag, crc=crc)
+            if error.doubtful:
+                try:
+                    ours = yield from found(
+                        self._name,
+                        self._target,
+                        size=size,
+                        etag=expected_etag,
+                        crc=crc,
+                        within=None if over else LOOK_WITHIN,
+                    )
+                except TransferError:
+                    if over:
+                        raise
+                    said = f"{error}; whether it has made the object is not known"
+                    raise TransferError(said, error.failure, doubtful=True) from None
             if ours is None:
                 raise (explained(self._name, error) if self._condition else error) from None
+            if not over:  # it may be an older one of the same bytes, and the upload still be there
+                yield Quiet()
+                yield from self.abort()
             return ours
 
     def abort(self) -> Telling:

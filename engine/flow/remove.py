@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from ..errors import TransferError
 from ..s3 import operations, replies
-from ..values import Target
+from ..values import Response, Target
 from . import sidecar
 from .events import Show, Warn
 from .proof import look
@@ -39,6 +39,13 @@ class Removed:
     """Keys of md5 sidecars that are gone as well, if they were there."""
 
 
+def _check_deleted(response: Response) -> None:
+    """S3 answers 204 ("DeleteObject", S3 API reference). Anything else good is somebody else's answer, and
+    the object may be there still. Raises Unreadable."""
+    if response.status != 204:
+        raise replies.Unreadable(f"status {response.status}, expected 204: it may be there still")
+
+
 class Remove:
     """Removes ``targets`` in order; each is shown as ``Removed``."""
 
@@ -62,12 +69,12 @@ class Remove:
 
     def _remove(self, target: Target) -> Generator[Instruction, object, None]:
         beside = yield from self._sidecars(target)
-        answer = yield from ask(operations.delete_object(target))
+        answer = yield from ask(operations.delete_object(target), _check_deleted)
         headers = answer.response.headers
         gone = []
         for place in beside:
             try:
-                yield from ask(operations.delete_object(place))
+                yield from ask(operations.delete_object(place), _check_deleted)
             except TransferError as error:
                 status = error.failure.status if error.failure else 0
                 if status not in (GONE, REFUSED):

@@ -68,6 +68,7 @@ CLOCK_CODE = "RequestTimeTooSkewed"
 """403: our clock is more than 15 minutes off. The answer's Date tells by how much."""
 
 RETRIED_CURL = {
+    "1": "UNSUPPORTED_PROTOCOL",  # what answers begins with no HTTP/1.x: taken for HTTP/0.9
     "5": "COULDNT_RESOLVE_PROXY",
     "6": "COULDNT_RESOLVE_HOST",
     "7": "COULDNT_CONNECT",
@@ -81,6 +82,7 @@ RETRIED_CURL = {
     "56": "RECV_ERROR",
     "65": "SEND_FAIL_REWIND",
     "92": "HTTP2_STREAM",
+    "100": "TOO_LARGE",  # headers without an end
 }
 """curl's number to its name, less CURLE_ (libcurl-errors(3))."""
 

@@ -31,14 +31,18 @@ def seen(
         head = yield from head_of(name, replace(target, version_id=completed.version_id))
     except TransferError as error:
         if error.failure is None or error.failure.status not in UNSEEN:
-            raise
+            said = f"{error}; the server has confirmed the object, and it could not be seen since"
+            raise TransferError(f"{said}: check it with `gof3r verify {target}`", error.failure) from None
         return completed
     if head.size != size:
         raise untrusted(name, f"there are {head.size} bytes, expected {size}")
     if head.etag != completed.etag:
         said = f"ETag {head.etag} is there, expected {completed.etag} (overwritten by another put?)"
         raise untrusted(name, said)
-    return replace(completed, crc64nvme=completed.crc64nvme or text(head.checksums.get(CRC, b"")))
+    crc = text(head.checksums.get(CRC, b""))
+    if crc and completed.crc64nvme not in ("", crc):
+        raise untrusted(name, f"CRC64NVME {crc} is there, {completed.crc64nvme} was answered")
+    return replace(completed, crc64nvme=completed.crc64nvme or crc)
 
 
 def stored_proofs(
@@ -56,6 +60,8 @@ def stored_proofs(
     the part's). Raises TransferError when anything disproves the object, or nothing proves it."""
     if expected_etag and completed.etag != expected_etag:
         raise untrusted(name, f"ETag {completed.etag}, expected {expected_etag}")
+    if crc and completed.crc64nvme not in ("", text(crc)):
+        raise untrusted(name, f"CRC64NVME {completed.crc64nvme}, expected {text(crc)}")
     completed = yield from seen(name, target, size, completed)
     proofs = []
     if "md5" in digests:
@@ -70,11 +76,11 @@ def stored_proofs(
 
 
 def found(
-    name: str, target: Target, *, size: int, etag: str, crc: bytes
+    name: str, target: Target, *, size: int, etag: str, crc: bytes, within: float | None = None
 ) -> Generator[Instruction, object, replies.Completed | None]:
     """After a lost reply: the object, when it is there with ``etag`` or ``crc`` ("", b"": not known); None
     when another one is there. Raises TransferError when it cannot be seen."""
-    head = yield from head_of(name, target)
+    head = yield from head_of(name, target, within=within)
     same_crc = bool(crc) and head.checksums.get(CRC) == crc
     if head.size != size or not (same_crc or (etag and head.etag == etag)):
         return None

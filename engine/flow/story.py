@@ -99,10 +99,11 @@ def ask_on(within: float) -> Generator[Instruction, Any, Answer]:
 
 
 def head_of(
-    name: str, target: Target, part_number: int | None = None
+    name: str, target: Target, part_number: int | None = None, *, within: float | None = None
 ) -> Generator[Instruction, Any, replies.ObjectHead]:
     """What HEAD says of ``target``, or of one part of it. Raises TransferError."""
-    answer = yield from ask(operations.head_object(target, part_number), replies.object_head)
+    request = operations.head_object(target, part_number)
+    answer = yield from ask(request, replies.object_head, within=within)
     head: replies.ObjectHead = answer.value
     return head
 

@@ -208,6 +208,8 @@ def write_sidecar(target: Target, etag: str, md5: bytes, headers: tuple[Header, 
 
     def check(response: Response) -> None:
         stored = replies.etag(response)
+        if not stored:
+            raise replies.Unreadable("the md5 sidecar has got no ETag")
         if replies.etag_is_md5(response.headers) and stored != wanted:
             raise replies.Unreadable(f"the md5 sidecar has ETag {stored}, expected {wanted}")
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..flow.dispatch import CONTROL, SPARES
+from ..flow.events import Drop
 from ..values import Job
 from . import children
 from .channel import Receiver, Sender, pipe
@@ -76,9 +77,9 @@ class Crew:
         elif CONTROL in self._seats and not self._seats[CONTROL].owed:
             self.remove(CONTROL)  # 9 MB that nobody needs before the parts are done
 
-    def drop(self, number: int, job: int) -> None:
-        """Have the worker ``number`` give up ``job``, if it still waits for its answer."""
-        self._say(number, job)
+    def drop(self, drop: Drop) -> None:
+        """Have its worker give up a job."""
+        self._say(drop.worker, drop)
 
     def tell_collector(self, message: object) -> None:
         """It starts with the first word to it, or with the first worker: what moves no parts has none."""

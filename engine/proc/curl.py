@@ -40,7 +40,13 @@ LOW_SPEED = (1024, 20)
 """Below this many bytes a second for this many seconds, a request has stalled."""
 
 PATIENCE = 15 * 60
-"""Seconds in which CompleteMultipartUpload must end; S3 is silent for minutes while it works."""
+"""Seconds in which CompleteMultipartUpload and copies must end."""
+
+SILENCE = (1, 5 * 60)
+"""The same limit for those: S3 sends white space while it works, other stores may be silent for minutes."""
+
+KEEPALIVE = 15
+"""Seconds of silence before the kernel asks whether the other end is there, and between two questions."""
 
 IDLE = 4
 """Seconds after which an idle connection is not used again; S3 closes them at about 5."""
@@ -71,6 +77,9 @@ class Exchange:
     waited: float = 0.0
     """Seconds until the answer began."""
     headers: dict[str, str] = field(default_factory=dict)
+    complete: bool = False
+    """The empty line that ends the headers has come. libcurl takes a connection that closes among them for
+    the end of an answer without a body."""
     text: BytesIO = field(default_factory=BytesIO)
     """The body of an answer that is no part."""
 
@@ -94,7 +103,9 @@ class Exchange:
             self.status = int(words[1]) if len(words) > 1 and words[1].isdigit() else 0
             self.waited = time.monotonic() - self.began
             self.headers.clear()
+            self.complete = False
             return
+        self.complete = not line.strip()
         name, colon, value = line.partition(b":")
         if colon:
             self.headers[name.strip().lower().decode("latin-1")] = value.strip().decode("latin-1")
@@ -196,10 +207,11 @@ class Wire:
             mask |= pycurl.CSELECT_ERR
         self._multi.socket_action(fd, mask)
 
-    def give_up(self, job: int) -> None:
-        """End the exchange of ``job``, and its connection, unless its answer has begun or it is over."""
+    def give_up(self, job: int, begun: bool) -> None:
+        """End the exchange of ``job``, and its connection, unless it is over; ``begun``: also if its answer
+        has begun."""
         for curl, exchange in self._active.items():
-            if exchange.job.id == job and not exchange.status:
+            if exchange.job.id == job and (begun or not exchange.status):
                 connected = curl.getinfo(pycurl.REQUEST_SIZE) > 0
                 failure = Failure("transport", SLOW, "slower than the others", connected=connected)
                 self._given_up.append(Ended(self._release(curl), None, failure))
@@ -212,7 +224,11 @@ class Wire:
             queued, succeeded, failed = self._multi.info_read()
             for curl in succeeded:
                 exchange = self._release(curl)
-                over.append(Ended(exchange, exchange.response(), None))
+                if exchange.complete:
+                    over.append(Ended(exchange, exchange.response(), None))
+                else:
+                    cut = Failure("transport", "56", "the connection was closed among the answer's headers")
+                    over.append(Ended(exchange, None, cut))
             for curl, number, message in failed:
                 # Nothing sent, nothing done; PRETRANSFER_TIME is above 0 for a refused connection too.
                 connected = curl.getinfo(pycurl.REQUEST_SIZE) > 0
@@ -269,11 +285,15 @@ class Wire:
         curl.setopt(pycurl.UPLOAD_BUFFERSIZE, BUFFER)
         curl.setopt(pycurl.CONNECTTIMEOUT, CONNECT_TIMEOUT)
         curl.setopt(pycurl.MAXAGE_CONN, IDLE)
+        slow = LOW_SPEED
         if job.patient:
             curl.setopt(pycurl.TIMEOUT, self._hurried(PATIENCE))
-        else:
-            curl.setopt(pycurl.LOW_SPEED_LIMIT, LOW_SPEED[0])
-            curl.setopt(pycurl.LOW_SPEED_TIME, self._hurried(LOW_SPEED[1]))
+            slow = SILENCE
+        curl.setopt(pycurl.LOW_SPEED_LIMIT, slow[0])
+        curl.setopt(pycurl.LOW_SPEED_TIME, self._hurried(slow[1]))
+        curl.setopt(pycurl.TCP_KEEPALIVE, 1)  # a network that forgets connections is found out in silence
+        curl.setopt(pycurl.TCP_KEEPIDLE, KEEPALIVE)
+        curl.setopt(pycurl.TCP_KEEPINTVL, KEEPALIVE)
         if job.rate:
             curl.setopt(pycurl.MAX_SEND_SPEED_LARGE, job.rate)
             curl.setopt(pycurl.MAX_RECV_SPEED_LARGE, job.rate)

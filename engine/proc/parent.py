@@ -233,8 +233,8 @@ class Ring:
                     self._poll.register(self._source.fd, select.POLLIN)
                 case Send():
                     self._send(action)
-                case Drop(worker, job):
-                    self._crew.drop(worker, job)
+                case Drop():
+                    self._crew.drop(action)
                 case Tell(message):
                     self._tell(message)
                 case Hush():

@@ -8,6 +8,7 @@ with 0.
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import signal
 from collections.abc import Sequence
@@ -80,6 +81,8 @@ def _become(command: Sequence[str], output: int, saying: int, parent: int) -> No
         os.execvp(command[0], list(command))
     except OSError as error:
         os.write(saying, str(error.errno).encode())
+    except ValueError:  # an empty name, or one with a NUL
+        os.write(saying, str(errno.ENOENT).encode())
     finally:
         os._exit(127)
 

@@ -118,6 +118,7 @@ class Source:
 
 
 def _look_of(fd: int) -> tuple[int, int] | None:
-    """Size and time of the last change, in ns, of a regular file; None for anything else."""
+    """Size and time of the last change, in ns, of a regular file; None for anything else. The inode's change
+    time, which no program can set back; that it moves with chmod, too, may cost a transfer, but no byte."""
     status = os.fstat(fd)
-    return (status.st_size, status.st_mtime_ns) if stat.S_ISREG(status.st_mode) else None
+    return (status.st_size, status.st_ctime_ns) if stat.S_ISREG(status.st_mode) else None

@@ -113,7 +113,7 @@ class Worker:
                         if isinstance(order, Job):
                             self._take(order)
                         else:
-                            self._wire.give_up(order)
+                            self._wire.give_up(order.job, order.begun)
                 elif fd == self._digester.fd:
                     for what, digests in self._digester.done():
                         self._digested(what, digests)

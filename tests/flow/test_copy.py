@@ -191,7 +191,8 @@ def test_a_copy_whose_crc_is_another_is_not_to_be_trusted() -> None:
     wrong = b"<Result><ETag>e</ETag><ChecksumCRC64NVME>AAAAAAAAAAA=</ChecksumCRC64NVME></Result>"
     world = copy(source(digests=("crc64nvme",))).on("copy_object", saying(wrong))
     world.on("head_object", saying(etag="e")).run()
-    assert "is not to be trusted: CRC64NVME AAAAAAAAAAA=, expected" in str(world.error)
+    assert "is not to be trusted: CRC64NVME " in str(world.error)
+    assert "AAAAAAAAAAA= was answered" in str(world.error)
     assert SIDECAR not in world.store.objects
 
 

@@ -39,6 +39,15 @@ def test_an_object_goes_with_its_sidecar_and_nothing_else() -> None:
     assert desk.result == 1
 
 
+@pytest.mark.parametrize("answer", [Response(200, {}, b"<html>"), Response(200, {}), Response(202, {})])
+def test_what_is_not_s3s_answer_is_asked_once_more_and_not_believed(answer: Response) -> None:
+    once = remove(bucket("key")).on("delete_object key", instead(answer)).run()
+    assert once.result == 1
+    assert "/bucket/key" not in once.store.objects
+    twice = remove(bucket("key")).on("delete_object key", *[instead(answer)] * 2).run()
+    assert "expected 204: it may be there still" in twice.error
+
+
 def test_of_a_bucket_with_a_dot_both_places_of_the_sidecar_are_cleared() -> None:
     desk = remove(bucket(), replace(TARGET, bucket="my.bucket")).run()
     assert [job.request.path for job in desk.jobs] == [

@@ -281,6 +281,26 @@ def test_an_unreadable_answer_to_complete_is_looked_into_and_no_success_by_itsel
     assert world.store.uploads == {}
 
 
+@pytest.mark.parametrize("lost", [RESET, Response(200, {}, b"<html>"), error(500, "InternalError")])
+def test_a_complete_that_nobody_confirms_is_looked_into_in_the_end(lost: Result) -> None:
+    world = put(DATA, attempts=3).on(COMPLETE, after(lost), instead(lost), instead(lost)).run()
+    assert kept(world) == DATA
+    assert world.store.uploads == {}
+    world = put(DATA, attempts=3).on(COMPLETE, *[instead(lost)] * 3).run()
+    assert COMPLETE in str(world.error)
+    assert world.store.uploads == {}
+    world = put(DATA, attempts=3).on(COMPLETE, after(lost), *[instead(lost)] * 2)
+    world.on("head_object", *[instead(DENIED)] * 3).run()
+    assert "whether it has made the object is not known" in str(world.error)
+
+
+@pytest.mark.parametrize("answer", [DENIED, RESET])
+def test_a_look_that_fails_says_that_the_object_is_confirmed(answer: Result) -> None:
+    world = put(DATA, attempts=2).on("head_object", *[instead(error(404)), instead(answer)]).run()
+    assert "the server has confirmed the object" in str(world.error)
+    assert "`gof3r verify s3://bucket/key`" in str(world.error)
+
+
 def test_complete_is_given_its_time() -> None:
     assert [job.patient for job in put(DATA).run().jobs if job.request.operation == COMPLETE] == [True]
 
@@ -395,6 +415,12 @@ def test_a_sidecar_that_cannot_be_written_fails_and_says_that_the_object_is_comp
     assert "the object itself is complete and verified, but not its md5 sidecar" in str(world.error)
     assert kept(world) == DATA[:size]
     assert ABORT not in world.log
+
+
+def test_a_sidecar_that_is_answered_without_an_etag_is_not_believed() -> None:
+    nothing = instead(Response(200, {}, b"<html>"))
+    assert SIDECAR in put(DATA).on("sidecar", nothing).run().store.objects
+    assert "has got no ETag" in str(put(DATA).on("sidecar", nothing, nothing).run().error)
 
 
 def test_a_sidecar_that_is_stored_wrongly_twice_fails_and_says_that_the_object_is_complete() -> None:
