@@ -42,6 +42,9 @@ FLOOR_WHOLE = 15.0
 SHARE = 0.05
 """Of all part requests may be given up."""
 
+LEAST = 1 << 20
+"""Bytes that a whole part counts for at least: of a short last one the answer's beginning is all there is."""
+
 FEW_WHOLE = 2
 """For dripping, however few requests there were."""
 
@@ -89,7 +92,7 @@ class Tail:
         if attempt == 1:
             size = float(max(length, 1))
             self._unanswered[job] = now, size if direction == "send" else 1.0
-            self._unfinished[job] = now, size
+            self._unfinished[job] = now, max(size, LEAST)
 
     def answered(self, job: int, waited: float, now: float) -> None:
         """The request is over; its answer began after ``waited`` seconds, or never (0)."""

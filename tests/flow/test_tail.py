@@ -12,6 +12,7 @@ from gof3r.engine.flow.tail import (
     FLOOR_WHOLE,
     LEARN,
     LEARN_WHOLE,
+    LEAST,
     SHARE,
     TIMES_MEDIAN,
     TIMES_P95,
@@ -79,17 +80,28 @@ def test_an_answered_request_is_not_given_up() -> None:
     assert tail.slow(1e9) == []
 
 
-@pytest.mark.parametrize(("length", "limit"), [(100, FLOOR_WHOLE), (1000, TIMES_MEDIAN * 10.0)])
+@pytest.mark.parametrize(
+    ("length", "limit"), [(LEAST, FLOOR_WHOLE), (10 * LEAST, TIMES_MEDIAN * 10.0), (77, FLOOR_WHOLE)]
+)
 def test_what_is_answered_and_then_drips_is_given_up_too(length: int, limit: float) -> None:
     tail = Tail()
     for job in range(LEARN_WHOLE):
-        tail.sent(job, 1, "receive", 100, 0.0)
+        tail.sent(job, 1, "receive", LEAST, 0.0)
         tail.answered(job, 0.01, 1.0)
     tail.sent(1000, 1, "receive", length, 50.0)
     assert tail.deadline() == 50.0 + limit
     assert tail.slow(49.9 + limit) == []
     assert tail.slow(50.0 + limit) == [(1000, True)]
     assert tail.slow(1e9) == []
+
+
+def test_a_short_last_part_teaches_nothing_wrong() -> None:
+    tail = Tail()
+    for job, length in enumerate([5 * LEAST] * 11 + [77]):
+        tail.sent(job, 1, "receive", length, 0.0)
+        tail.answered(job, 0.01, 0.1)
+    tail.sent(1000, 1, "receive", 5 * LEAST, 0.0)
+    assert tail.deadline() == FLOOR_WHOLE
 
 
 def test_dripping_has_a_budget_too_but_never_none() -> None:
