@@ -205,6 +205,8 @@ RULES: tuple[tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...], Outcome], 
     (("redirect", "always InternalError"), (HEAD_PART,), ("",), "survives"),
     # 403 on reading the sidecar counts as absent; on removing it is told.
     (("AccessDenied",), (READ_SIDECAR, DELETE_SIDECAR), ("",), "survives"),
+    # The server has done it and never says so: the look in the end shows it.
+    (("always reset", f"always {STALL}"), (COMPLETE,), ("",), "survives"),
     # What cannot be read is not copied beside a copy by the server, which says so.
     (("always damaged sidecar",), (READ_SIDECAR,), ("cp by the server",), "survives"),
     # The second attempt meets the object of the first, and a look shows that it is right.
