@@ -92,7 +92,11 @@ def test_a_command_that_a_signal_killed_has_failed(
 
 @pytest.mark.parametrize(
     ("command", "why"),
-    [("no-such-command", "No such file or directory"), ("/dev/null", "Permission denied")],
+    [
+        ("no-such-command", "No such file or directory"),
+        ("", "No such file or directory"),
+        ("/dev/null", "Permission denied"),
+    ],
 )
 def test_a_command_that_cannot_be_run_is_told_before_anything_is_sent(
     start: Start, relay: Relay, bucket: str, command: str, why: str

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from tests.e2e.conftest import Failed, store, stored
 from tests.e2e.live import DATA, LONG, PART, PIECES, SMALL, Start, noise
 from tests.e2e.relay import Relay
+from tests.e2e.test_secrets import Raw
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
@@ -116,3 +118,25 @@ def test_a_part_that_hangs_while_the_others_are_answered_is_asked_for_again(
     assert (stored(boto, bucket) if command == "put" else live.stdout) == data
     assert not relay.waits
     assert sum("slower than the others" in line for line in live.said) == 1
+
+
+def test_an_answer_that_is_cut_among_its_headers_is_a_lost_connection(
+    start: Start, environment: dict[str, str]
+) -> None:
+    """libcurl takes it for the end of an answer without a body."""
+    cut = [b"HTTP/1.1 206 Partial\r\nContent-Range: by"] * 3
+
+    def reply(head: str, body: bytes) -> Iterable[bytes]:
+        if head.startswith("HEAD"):
+            return [b"HTTP/1.1 200 OK\r\nETag: x\r\nContent-Length: 10\r\n\r\n"]
+        if cut:
+            return [cut.pop()]
+        said = b"HTTP/1.1 206 Partial\r\nETag: x\r\nContent-Range: bytes 0-9/10\r\nContent-Length: 10\r\n\r\n"
+        return [said, b"0123456789"]
+
+    with Raw(reply) as server:
+        environment["AWS_ENDPOINT_URL_S3"] = server.endpoint
+        code, got = start.run("get", "s3://b/k", "--no-md5")
+    assert code == 0, got.said
+    assert got.stdout == b"0123456789"
+    assert not cut
