@@ -138,7 +138,7 @@ class Copy:
         proof = yield from self._cut(head)
         names = tuple(dict.fromkeys((*proof.stream, *(("md5",) if self._sidecar else ()))))
         digests = tuple(dict.fromkeys((*self._digests, *proof.part_digests)))
-        headers = yield from created_with(self.name, self._source, head, self._headers)
+        headers = yield from created_with(self._source, head, self._headers)
         yield Tell(Expect(names))
         self._parts.receive(lambda part: range_work(self._source, head, part, digests), hashed=bool(names))
         stream: Digests = {}

@@ -242,8 +242,7 @@ class Dispatch:
         if entry is None:
             return None
         work, seat = entry
-        for tail in self._tails.values():
-            tail.answered(verdict.job.id, 0.0 if verdict.failure else verdict.waited, now)
+        self._over(verdict.job.id, 0.0 if verdict.failure else verdict.waited, now)
         if seat in self._loads and not work.control:
             self._loads[seat] -= 1
         if verdict.response is not None:
@@ -318,8 +317,7 @@ class Dispatch:
         for job, (work, its_seat) in list(self._on_wire.items()):
             if its_seat == seat:
                 del self._on_wire[job]
-                for tail in self._tails.values():
-                    tail.answered(job, 0.0, now)
+                self._over(job, 0.0, now)
                 notes.append(self._failed(work, failure, now))
         return notes
 
@@ -330,11 +328,15 @@ class Dispatch:
             return None
         if seat in self._loads:
             self._loads[seat] -= 1
-        for tail in self._tails.values():
-            tail.answered(job, 0.0, 0.0)
+        self._over(job, 0.0, 0.0)
         failure = Failure("transport", "", text, connected=False)
         error = TransferError(f"{self._name}: {work.what}: {text}", failure, doubtful=work.doubtful)
         return Failed(work, error)
+
+    def _over(self, job: int, waited: float, now: float) -> None:
+        """``job`` is off the wire; its answer began after ``waited`` seconds, or never (0)."""
+        for tail in self._tails.values():
+            tail.answered(job, waited, now)
 
     @property
     def too_many_losses(self) -> bool:

@@ -40,7 +40,7 @@ def described(head: replies.ObjectHead, given: tuple[Header, ...]) -> tuple[Head
 
 
 def created_with(
-    name: str, source: Target, head: replies.ObjectHead, given: tuple[Header, ...]
+    source: Target, head: replies.ObjectHead, given: tuple[Header, ...]
 ) -> Generator[Instruction, object, tuple[Header, ...]]:
     """Headers that make a new object one like ``source``, ``given`` ones first of all."""
     tags: tuple[Header, ...] = ()

@@ -127,7 +127,7 @@ class ServerCopy:
     def _in_parts(self, head: replies.ObjectHead) -> Generator[Instruction, object, replies.Completed]:
         parts = yield from own_parts(self._name, self._source, head)
         self._parts.cut(parts or equal_parts(self._name, head.size, self._part_size, plan.MAX_PART))
-        headers = yield from created_with(self._name, self._source, head, self._given)
+        headers = yield from created_with(self._source, head, self._given)
         upload = Multipart(
             self._name, self._target, headers=headers, digests=self._digests, condition=self._condition
         )

@@ -100,16 +100,15 @@ def end_family(pid: int, grace: float) -> None:
             with contextlib.suppress(ProcessLookupError):
                 fds.append(os.pidfd_open(each))
         _signal(fds, signal.SIGTERM)
-        end = time.monotonic() + grace
+        deadline = time.monotonic() + grace
         left = list(fds)
-        while left and (wait := end - time.monotonic()) > 0:
+        while left and (wait := deadline - time.monotonic()) > 0:
             gone = select.select(left, [], [], wait)[0]
             left = [fd for fd in left if fd not in gone]
     finally:  # also where somebody is in a hurry (a second signal)
         _signal(fds, signal.SIGKILL)
         with contextlib.suppress(PermissionError):
-            kill(pid)
-            os.waitpid(pid, 0)
+            end(pid)
         for fd in fds:
             os.close(fd)
 

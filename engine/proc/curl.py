@@ -105,7 +105,7 @@ class Exchange:
             self.headers.clear()
             self.complete = False
             return
-        self.complete = not line.strip()
+        self.complete = self.complete or not line.strip()  # trailers may follow a chunked body
         name, colon, value = line.partition(b":")
         if colon:
             self.headers[name.strip().lower().decode("latin-1")] = value.strip().decode("latin-1")
