@@ -31,7 +31,7 @@ Options:
   --pattern=PREFIX     The store is a null server, which claims one content for
                        whatever it gets: PREFIX and a size name an object of it.
   --concurrency=LIST   To validate. Default: 4,8,16.
-  --rounds=N           Parts of each connection, to validate. Default: 60.
+  --rounds=N           Parts of each connection, to validate. Default: 120.
 
 Both runs take keys and region from the environment, and leave an object named
 "capacity" in the bucket.
@@ -254,7 +254,7 @@ def main(arguments: list[str]) -> int:
         beside = float(options["--beside"] or BESIDE)
         concurrency = [int(each) for each in (options["--concurrency"] or "4,8,16").split(",")]
         machine = Machine(cores, inf, beside)
-        validate(store, link, machine, options["--tls"], concurrency, int(options["--rounds"] or 60))
+        validate(store, link, machine, options["--tls"], concurrency, int(options["--rounds"] or 120))
     else:
         beside = float(options["--beside"] or 0)
         nics = [float(options["--nic"])] if options["--nic"] else NICS

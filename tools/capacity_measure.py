@@ -119,7 +119,8 @@ class Gof3r:
         """Have a null server work out beforehand what it will claim of ``size`` bytes: 2 s a GiB."""
         if self._store.pattern:
             url = f"{self._store.endpoint}/{self._store.bucket}/{self._store.pattern}{size}"
-            urllib.request.urlopen(urllib.request.Request(url, method="HEAD")).close()
+            headers = {"x-amz-checksum-mode": "ENABLED"}  # without, it works out nothing
+            urllib.request.urlopen(urllib.request.Request(url, headers=headers, method="HEAD")).close()
 
     def put(self, size: int, concurrency: int, part_size: int, *options: str) -> Run:
         """``size`` bytes from a pipe."""

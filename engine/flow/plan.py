@@ -2,9 +2,9 @@
 
 Theory. S3 takes at most 10,000 parts, so the part size bounds the object. Of a stream of unknown length the
 size is not known when the first part goes out; parts therefore start small (the first bytes leave early, many
-parts fly at once) and double after every 1,000 parts, until one part fills all the memory there is. Memory
-stays what it was: larger parts mean fewer slots. Of a known length one size is chosen that needs no growth,
-since some stores want equal parts.
+parts fly at once) and double late, after every 500 parts, until one part fills all the memory there is. Memory
+stays what it was: larger parts mean fewer slots and so fewer connections. Of a known length one size is chosen
+that needs no growth, since some stores want equal parts.
 
 All sizes are bytes, all part numbers count from 1. Pure arithmetic: nothing here knows of files, requests,
 slots in use, or the slab beyond its page size.
@@ -29,9 +29,15 @@ MAX_PARTS = 10_000
 MAX_OBJECT = MAX_PARTS * MAX_PART
 """48.8 TiB, which the guide gives as the largest object."""
 
-GROWTH_AFTER = 1_000
-"""Parts of one size before the size doubles. Ten sizes then fit the 10,000 parts: a factor of 512, so that
-memory, not the schedule, is what bounds an object (20 MiB grows past 5 GiB)."""
+UNIFORM = 4_000
+GROWTH_AFTER = 500
+"""Parts of the first size, and parts of one size from then on before it doubles. s3gof3r doubled after each
+1,000, which costs a stream on capped connections its speed from 21 GB on: half of the slots, then a quarter
+(measured at 90 MB/s a connection, -c 16, 40 GB: 944 instead of 1,290 MB/s). So all slots serve the first 84 GB,
+and 10 slots of 20 MiB reach 1.07 instead of 1.43 TiB. Memory, not the schedule, bounds an object: 12 doublings."""
+
+S3GOF3R = 1_000
+"""Parts of one size before s3gof3r doubled it: its objects are read, too."""
 
 DEFAULT_SLOTS = 10
 """--concurrency's default, s3gof3r's: the first guess at how another gof3r's parts were capped."""
@@ -45,9 +51,11 @@ class UploadPlan:
     """Bytes of the first parts."""
     memory: int
     """Bytes that all slots have together."""
-    uniform: int = GROWTH_AFTER
-    """Parts of ``part_size`` before the first doubling; a multiple of GROWTH_AFTER. More than that many only
-    where the size was known: a wrong ``--expected-size`` then grows past its own end instead of failing."""
+    uniform: int = UNIFORM
+    """Parts of ``part_size`` before the first doubling; a multiple of ``step``. More than UNIFORM only where
+    the size was known: a wrong ``--expected-size`` then grows past its own end instead of failing."""
+    step: int = GROWTH_AFTER
+    """Parts between doublings."""
 
     @property
     def largest(self) -> int:
@@ -56,14 +64,12 @@ class UploadPlan:
 
     def size_of(self, number: int) -> int:
         """Bytes of part ``number`` (the object's last part may be shorter)."""
-        doublings = max(0, (number - 1 - self.uniform) // GROWTH_AFTER + 1)
+        doublings = max(0, (number - 1 - self.uniform) // self.step + 1)
         return min(self.part_size << doublings, self.largest)
 
     def offset_of(self, number: int) -> int:
         """Bytes of the object ahead of part ``number``."""
-        return sum(
-            self.size_of(run) * min(GROWTH_AFTER, number - run) for run in range(1, number, GROWTH_AFTER)
-        )
+        return sum(self.size_of(run) * min(self.step, number - run) for run in range(1, number, self.step))
 
     @property
     def reach(self) -> int:
@@ -100,7 +106,7 @@ def upload_plan(part_size: int, slots: int, size: int | None) -> tuple[UploadPla
                 f"slots is {human(memory)}: needs --memory {enough // MiB}MiB or more"
             )
     parts = -(-size // part_size)
-    uniform = max(1, -(-parts // GROWTH_AFTER)) * GROWTH_AFTER
+    uniform = max(UNIFORM, -(-parts // GROWTH_AFTER) * GROWTH_AFTER)
     return UploadPlan(part_size, memory, uniform), warnings
 
 
@@ -126,9 +132,9 @@ def layout(first: int, count: int, size: int) -> tuple[Part, ...] | None:
     """A guess at the parts of which an object of ``size`` bytes was made, or None.
 
     ``first`` is Content-Length and ``count`` x-amz-mp-parts-count of HEAD with partNumber=1. Tried are equal
-    parts, then our own growth, capped by each number of slots that makes a difference. More than one cap can
-    fit when few parts are capped: the default's comes first. S3 does not say more without a HEAD per part; a
-    wrong guess shows when the composite ETag does not match, and means nothing else.
+    parts, then our own growth and s3gof3r's, capped by each number of slots that makes a difference. More than
+    one cap can fit when few parts are capped: the default's comes first. S3 does not say more without a HEAD per
+    part; a wrong guess shows when the composite ETag does not match, and means nothing else.
     """
     if not (0 < first <= size and 0 < count <= MAX_PARTS):
         return None
@@ -136,12 +142,13 @@ def layout(first: int, count: int, size: int) -> tuple[Part, ...] | None:
         return tuple(ranges(size, first))
     if first > MAX_PART:
         return None
-    uncapped = 2 ** (MAX_PARTS // GROWTH_AFTER - 1)
-    for slots in (DEFAULT_SLOTS, *range(2, uncapped + 1)):
-        plan = UploadPlan(first, stride(first) * slots)
-        last = plan.offset_of(count)
-        if last < size <= last + plan.size_of(count):
-            return tuple(_cut(plan, size))
+    for uniform, step in (UNIFORM, GROWTH_AFTER), (S3GOF3R, S3GOF3R):
+        uncapped = 2 ** -(-max(0, count - uniform) // step)
+        for slots in (DEFAULT_SLOTS, *range(2, uncapped + 1)):
+            plan = UploadPlan(first, stride(first) * slots, uniform, step)
+            last = plan.offset_of(count)
+            if last < size <= last + plan.size_of(count):
+                return tuple(_cut(plan, size))
     return None
 
 

@@ -27,6 +27,12 @@ from .slab import Slab
 TURN = 1.0
 """Seconds that the loop waits at most, so that its tick is never long silent."""
 
+MANY = 8
+LITTLE = 1 << 20
+NAP = 0.002
+"""With MANY exchanges or more, a turn that moved less than LITTLE bytes is followed by so many seconds of sleep:
+slow connections then wake the loop for more bytes at a time. 64 connections of 16 MB/s: a get costs 0.58 instead
+of 0.70 CPU s/GiB, a put 0.95 instead of 1.1, at the same rate. A kernel's buffer holds 2 ms of 1 GB/s."""
 
 THREADS = min(4, len(os.sched_getaffinity(0)))
 """For digests: md5 runs at 0.7 GiB/s, so two keep up with ten of S3's connections at 90 MB/s."""
@@ -122,7 +128,12 @@ class Worker:
             self._wire.act_on_time()
             for ended in self._wire.ended():
                 self._ended(ended)
-            self._slab.moved[self._seat] = self._moved + sum(x.moved for x in self._wire.exchanges)
+            exchanges = self._wire.exchanges
+            moved = self._moved + sum(exchange.moved for exchange in exchanges)
+            little = 0 < moved - self._slab.moved[self._seat] < LITTLE
+            self._slab.moved[self._seat] = moved
+            if little and len(exchanges) >= MANY:
+                time.sleep(NAP)
 
     def _take(self, job: Job) -> None:
         if job.known:

@@ -209,7 +209,7 @@ def a_put(shape: Shape) -> World:
         credentials=KEYS,
     )
     assert isinstance(world.feed, Outgoing)
-    # Growth after 1,000 parts is too far away: its first step comes early here, and the next ones never.
+    # Growth after 4,000 parts is too far away: its first step comes early here, and the next ones never.
     world.feed._plan = replace(world.feed._plan, uniform=shape.uniform)
     return world
 

@@ -51,9 +51,9 @@ def cut(plan: UploadPlan, size: int) -> list[Part]:
 
 @pytest.mark.parametrize(
     ("number", "mib"),
-    [(1, 20), (1000, 20), (1001, 40), (2001, 80), (3001, 160), (4000, 160), (4001, 200), (9999, 200)],
+    [(1, 20), (4000, 20), (4001, 40), (4501, 80), (5001, 160), (5500, 160), (5501, 200), (9999, 200)],
 )
-def test_parts_double_after_every_thousand_until_one_fills_the_memory(number: int, mib: int) -> None:
+def test_parts_double_after_four_thousand_until_one_fills_the_memory(number: int, mib: int) -> None:
     assert stream_plan(20 * MiB, 10).size_of(number) == mib * MiB
 
 
@@ -94,8 +94,8 @@ def test_offset_and_reach_are_the_sums_of_the_parts(
     assert plan.offset_of(number) == ends[number - 1] - plan.size_of(number)
 
 
-def test_the_default_memory_reaches_over_one_and_a_half_million_mib() -> None:
-    assert stream_plan(20 * MiB, 10).reach == (300_000 + 6_000 * 200) * MiB
+def test_the_default_memory_reaches_over_a_million_mib() -> None:
+    assert stream_plan(20 * MiB, 10).reach == (4_000 * 20 + 500 * (40 + 80 + 160) + 4_500 * 200) * MiB
 
 
 def test_a_stream_of_48_tib_and_more_fits_ten_thousand_parts_of_5_gib() -> None:
@@ -189,20 +189,20 @@ def test_a_size_above_s3s_largest_object_is_a_usage_error() -> None:
 
 
 def test_a_stream_longer_than_its_hint_grows_instead_of_failing() -> None:
-    plan, _ = upload_plan(20 * MiB, 10, 2_500 * 20 * MiB)
-    assert [plan.size_of(n) // MiB for n in (2_500, 3_000, 3_001, 4_001, 5_001)] == [20, 20, 40, 80, 160]
+    plan, _ = upload_plan(20 * MiB, 10, 6_300 * 20 * MiB)
+    assert [plan.size_of(n) // MiB for n in (6_300, 6_500, 6_501, 7_001, 7_501)] == [20, 20, 40, 80, 160]
 
 
 def test_warnings_come_at_50_and_90_percent_of_reach_and_say_what_to_do() -> None:
     plan = UploadPlan(20 * MiB, 200 * MiB)
     assert warnings_at(plan) == (
         (
-            750_000 * MiB,
-            "50% of the largest object that fits, 1.4 TiB, is sent: a larger --partsize reaches further",
+            560_000 * MiB,
+            "50% of the largest object that fits, 1.1 TiB, is sent: a larger --partsize reaches further",
         ),
         (
-            1_350_000 * MiB,
-            "90% of the largest object that fits, 1.4 TiB, is sent: a larger --partsize reaches further",
+            1_008_000 * MiB,
+            "90% of the largest object that fits, 1.1 TiB, is sent: a larger --partsize reaches further",
         ),
     )
 
@@ -246,8 +246,15 @@ def test_our_own_growth_is_recognised_at_the_default_concurrency(first: int, ful
 
 def test_where_several_caps_fit_the_default_concurrency_is_guessed() -> None:
     plan = stream_plan(20 * MiB, 10)
-    made = tuple(cut(plan, plan.offset_of(4003) + MiB))  # 8 slots would fit too: 160, 160 and 81 MiB
-    assert layout(20 * MiB, len(made), plan.offset_of(4003) + MiB) == made
+    made = tuple(cut(plan, plan.offset_of(5503) + MiB))  # 8 slots would fit too: 160, 160 and 81 MiB
+    assert layout(20 * MiB, len(made), plan.offset_of(5503) + MiB) == made
+
+
+def test_s3gof3rs_growth_after_every_thousand_is_recognised() -> None:
+    plan = UploadPlan(20 * MiB, 200 * MiB, uniform=1_000, step=1_000)
+    made = tuple(cut(plan, plan.offset_of(2_500) + MiB))
+    assert [made[at].length // MiB for at in (0, 999, 1_000, 2_000)] == [20, 20, 40, 80]
+    assert layout(20 * MiB, len(made), plan.offset_of(2_500) + MiB) == made
 
 
 @settings(max_examples=20)  # 10,000 parts each
@@ -282,7 +289,8 @@ def test_a_guess_at_our_own_growth_agrees_with_all_that_head_says(
         (5 * MiB, 3, 10 * MiB),  # a smaller one
         (5 * MiB, 1, 4 * MiB),  # the first part is larger than the object
         (4 * MiB, 1, 5 * MiB),  # smaller, and alone
-        (5 * MiB, 1_002, 4_000 * 5 * MiB),  # growth after 1,000, and not ours
+        (5 * MiB, 1_002, 4_000 * 5 * MiB),  # growth after 1,000, and not s3gof3r's
+        (5 * MiB, 4_002, 9_000 * 5 * MiB),  # growth after 4,000, and not ours
         (6 * GiB, 10, 48 * GiB),  # above S3's limit, and unequal
         (0, 1, 0),
         (0, 3, 5),

@@ -631,7 +631,7 @@ def endless() -> World:
 
 
 def test_a_stream_that_outgrows_10_000_parts_fails_and_is_aborted(endless: World) -> None:
-    reach = 1000 * (5 + 10) * MiB + 8000 * 15 * MiB
+    reach = (4000 * 5 + 500 * 10 + 5500 * 15) * MiB
     longer = f"the stream is longer than {reach / 2**30:.1f} GiB, the most that 10,000 parts"
     assert longer in str(endless.error)
     assert "use a larger --partsize" in str(endless.error)
@@ -642,9 +642,9 @@ def test_a_stream_that_outgrows_10_000_parts_fails_and_is_aborted(endless: World
 def test_parts_grow_and_the_slots_are_cut_anew_without_more_memory(endless: World) -> None:
     # The world holds every Fill and Send against the memory and the other slots' owners.
     lengths = [job.part.length for job in endless.jobs if job.part]
-    assert lengths == [5 * MiB] * 1000 + [10 * MiB] * 1000 + [15 * MiB] * 8000
+    assert lengths == [5 * MiB] * 4000 + [10 * MiB] * 500 + [15 * MiB] * 5500
     sizes = {job.part.number: job.slot.size for job in endless.jobs if job.part and job.slot}
-    assert (sizes[1000], sizes[1001], sizes[2001]) == (5 * MiB, 10 * MiB, 15 * MiB)
+    assert (sizes[4000], sizes[4001], sizes[4501]) == (5 * MiB, 10 * MiB, 15 * MiB)
     assert endless.most_slots == 3
 
 
