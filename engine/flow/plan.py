@@ -2,9 +2,9 @@
 
 Theory. S3 takes at most 10,000 parts, so the part size bounds the object. Of a stream of unknown length the
 size is not known when the first part goes out; parts therefore start small (the first bytes leave early, many
-parts fly at once) and double late, after every 500 parts, until one part fills all the memory there is. Memory
-stays what it was: larger parts mean fewer slots and so fewer connections. Of a known length one size is chosen
-that needs no growth, since some stores want equal parts.
+parts fly at once) and double late, after every 500 parts, until one part fills all the memory there is.
+Memory stays what it was: larger parts mean fewer slots and so fewer connections. Of a known length one size
+is chosen that needs no growth, since some stores want equal parts.
 
 All sizes are bytes, all part numbers count from 1. Pure arithmetic: nothing here knows of files, requests,
 slots in use, or the slab beyond its page size.
@@ -32,9 +32,9 @@ MAX_OBJECT = MAX_PARTS * MAX_PART
 UNIFORM = 4_000
 GROWTH_AFTER = 500
 """Parts of the first size, and parts of one size from then on before it doubles. s3gof3r doubled after each
-1,000, which costs a stream on capped connections its speed from 21 GB on: half of the slots, then a quarter
-(measured at 90 MB/s a connection, -c 16, 40 GB: 944 instead of 1,290 MB/s). So all slots serve the first 84 GB,
-and 10 slots of 20 MiB reach 1.07 instead of 1.43 TiB. Memory, not the schedule, bounds an object: 12 doublings."""
+1,000, which takes half of a stream's connections from 21 GB on, then three quarters (40 GB, 90 MB/s a
+connection, -c 16: 944 MB/s; now 1,260). So all slots serve the first 84 GB, and 10 slots of 20 MiB reach 1.07
+instead of 1.43 TiB. Memory, not the schedule, bounds an object: there are 12 doublings."""
 
 S3GOF3R = 1_000
 """Parts of one size before s3gof3r doubled it: its objects are read, too."""
