@@ -132,9 +132,9 @@ def layout(first: int, count: int, size: int) -> tuple[Part, ...] | None:
     """A guess at the parts of which an object of ``size`` bytes was made, or None.
 
     ``first`` is Content-Length and ``count`` x-amz-mp-parts-count of HEAD with partNumber=1. Tried are equal
-    parts, then our own growth and s3gof3r's, capped by each number of slots that makes a difference. More than
-    one cap can fit when few parts are capped: the default's comes first. S3 does not say more without a HEAD per
-    part; a wrong guess shows when the composite ETag does not match, and means nothing else.
+    parts, then our own growth and s3gof3r's, capped by each number of slots that makes a difference. More
+    than one cap can fit when few parts are capped: the default's comes first. S3 does not say more without a
+    HEAD per part; a wrong guess shows when the composite ETag does not match, and means nothing else.
     """
     if not (0 < first <= size and 0 < count <= MAX_PARTS):
         return None
