@@ -31,9 +31,9 @@ MANY = 8
 LITTLE = 1 << 20
 NAP = 0.002
 """With MANY exchanges or more, a turn that moved less than LITTLE bytes is followed by so many seconds of
-sleep: slow connections then wake the loop for more bytes at a time. 64 connections of 16 MB/s: a get costs 0.58
-instead of 0.70 CPU s/GiB, a put 0.95 instead of 1.1, at the same rate (5 ms save no more). A socket's buffer,
-megabytes, holds what one connection brings meanwhile."""
+sleep: slow connections then wake the loop for more bytes at a time. 64 connections of 16 MB/s: a get costs
+0.58 instead of 0.70 CPU s/GiB, a put 0.95 instead of 1.1, at the same rate (5 ms save no more). A socket's
+buffer, megabytes, holds what one connection brings meanwhile."""
 
 THREADS = min(4, len(os.sched_getaffinity(0)))
 """For digests: md5 runs at 0.7 GiB/s, so two keep up with ten of S3's connections at 90 MB/s."""

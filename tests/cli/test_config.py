@@ -55,9 +55,7 @@ def test_mb_is_ten_to_the_six_and_mib_two_to_the_twenty(text: int | str, size: i
     assert parse_size(text) == size
 
 
-@pytest.mark.parametrize(
-    "text", ["", "MB", "-1", "1.5GB", "1e6", "20 M B", "20MiBs", "0x10", "٣MB", -1]
-)
+@pytest.mark.parametrize("text", ["", "MB", "-1", "1.5GB", "1e6", "20 M B", "20MiBs", "0x10", "٣MB", -1])
 def test_what_is_not_a_size_is_refused_with_examples(text: int | str) -> None:
     with pytest.raises(UsageError, match="not a size .*20MB, 64MiB"):
         parse_size(text)

@@ -129,9 +129,7 @@ def test_a_pipe_in_the_place_of_the_ini_file_is_an_error_and_no_wait(
     os.mkfifo(path)
     done = run("put", "s3://b/k")
     assert done.returncode == 2
-    assert done.stderr == (
-        f"gof3r error: {path}: it is no regular file\nrun 'gof3r put --help' for usage.\n"
-    )
+    assert done.stderr == (f"gof3r error: {path}: it is no regular file\nrun 'gof3r put --help' for usage.\n")
 
 
 def test_a_value_in_the_ini_file_that_cannot_be_used_is_told_with_its_line(

@@ -244,9 +244,7 @@ def test_next_to_no_descriptors_are_one_line(ways: Ways, descriptors: int) -> No
 def test_next_to_no_descriptors_for_a_command_are_one_line(
     fails: Failed, bucket: str, descriptors: int
 ) -> None:
-    put = fails(
-        "put", "-b", bucket, "-k", "k", "--", "echo", shell=f'ulimit -n {descriptors}; exec "$@"'
-    )
+    put = fails("put", "-b", bucket, "-k", "k", "--", "echo", shell=f'ulimit -n {descriptors}; exec "$@"')
     assert "internal error" not in put.error
     assert "Too many open files" in put.error
 

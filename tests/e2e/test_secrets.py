@@ -90,7 +90,6 @@ def answer(status: str, body: str, headers: str = "") -> list[bytes]:
     return [head.encode() + data]
 
 
-
 def quiet(live: Live) -> str:
     """What a run has said, without any of the secrets."""
     assert WORD.encode() not in live.stdout + live.stderr, live.said

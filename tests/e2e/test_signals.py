@@ -346,7 +346,6 @@ def test_a_broken_pipe_of_somebody_else_s_changes_nothing_in_a_get(
 # --- while it is loaded ------------------------------------------------------------------
 
 
-
 INTERRUPTING = """
 import os, runpy, signal, sys
 ours, moment = False, sys.argv[1]

@@ -260,5 +260,3 @@ class Field:
             if words[1] == "ls" and upload in shown:
                 self._plainly(("uploads", "abort", *words[2:], "--upload-id", upload))
         return self._store.uploads(key)
-
-
