@@ -48,7 +48,7 @@ _PACE = """\
   --memory=SIZE           Memory for parts in flight (partsize times
                           concurrency).
   --workers=N             Processes that move parts, 1 to 64 (one for ten
-                          connections, at most half of the cores).
+                          connections, a quarter of the cores left free).
   --limit-rate=SIZE       At most so many bytes a second, over all connections.
   --progress              Show progress, even if nobody watches: by itself it
                           is shown on a terminal.

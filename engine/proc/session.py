@@ -253,10 +253,11 @@ def _slots(order: orders.Order) -> int:
 def workers_for(concurrency: int, cores: int) -> int:
     """How many processes to share ``concurrency`` connections out to.
 
-    Each costs memory, up to 12 MB over TLS. Half of the cores are left to the parent, the collector and the
-    hashing.
+    Each costs memory, up to 12 MB over TLS. A quarter of the cores, one at least, is left to the parent, the
+    collector and the hashing.
     """
-    return max(1, min(cores // 2, -(-concurrency // CONNECTIONS_A_WORKER), orders.MAX_WORKERS))
+    most = cores - max(1, cores // 4)
+    return max(1, min(most, -(-concurrency // CONNECTIONS_A_WORKER), orders.MAX_WORKERS))
 
 
 def _ca_bundle(order: orders.Order) -> str:
