@@ -39,6 +39,10 @@ instead of 1.43 TiB. Memory, not the schedule, bounds an object: there are 12 do
 S3GOF3R = 1_000
 """Parts of one size before s3gof3r doubled it: its objects are read, too."""
 
+HINTED = 9_000
+"""Parts that a hinted size is cut into at the most: 1,000 more, which double twice, hold a third more than
+it."""
+
 DEFAULT_SLOTS = 10
 """--concurrency's default, s3gof3r's: the first guess at how another gof3r's parts were capped."""
 
@@ -77,12 +81,14 @@ class UploadPlan:
         return self.offset_of(MAX_PARTS + 1)
 
 
-def upload_plan(part_size: int, slots: int, size: int | None) -> tuple[UploadPlan, list[str]]:
+def upload_plan(
+    part_size: int, slots: int, size: int | None, *, exact: bool = False
+) -> tuple[UploadPlan, list[str]]:
     """The plan for ``part_size`` bytes a part and ``slots`` parts at once, and warnings to print.
 
-    At least two slots are planned, so that reading overlaps sending. ``size`` is the length of a file, or the
-    user's hint, in bytes; None when unknown. Raises UsageError, naming what would do, when S3's limits or the
-    memory (``part_size`` times ``slots``) cannot hold it.
+    At least two slots are planned, so that reading overlaps sending. ``size`` is the length of a file
+    (``exact``), or the user's hint, in bytes; None when unknown. Raises UsageError, naming what would do,
+    when S3's limits or the memory (``part_size`` times ``slots``) cannot hold it.
     """
     warnings = []
     if part_size < MIN_PART:
@@ -96,8 +102,9 @@ def upload_plan(part_size: int, slots: int, size: int | None) -> tuple[UploadPla
         return UploadPlan(part_size, memory), warnings
     if size > MAX_OBJECT:
         raise UsageError(f"{human(size)} is above S3's largest object, {human(MAX_OBJECT)}")
-    if size > part_size * MAX_PARTS:
-        part_size = _mib_up(-(-size // MAX_PARTS))
+    most = MAX_PARTS if exact or _mib_up(-(-size // HINTED)) > memory else HINTED
+    if size > part_size * most:
+        part_size = min(_mib_up(-(-size // most)), MAX_PART)
         if part_size > memory:
             slot = memory // slots  # what the memory is counted in: it is a multiple of this
             enough = _mib_up(-(-part_size // slot) * slot)
@@ -108,6 +115,19 @@ def upload_plan(part_size: int, slots: int, size: int | None) -> tuple[UploadPla
     parts = -(-size // part_size)
     uniform = max(UNIFORM, -(-parts // GROWTH_AFTER) * GROWTH_AFTER)
     return UploadPlan(part_size, memory, uniform), warnings
+
+
+def crowding(plan: UploadPlan, size: int, concurrency: int) -> str:
+    """What to say where ``size`` bytes need parts so large that fewer than ``concurrency`` fit the memory at
+    a time; "" where they do not."""
+    fit = plan.memory // stride(plan.part_size)
+    if fit >= min(concurrency, -(-size // plan.part_size)):
+        return ""
+    enough = _mib_up(stride(plan.part_size) * concurrency)
+    return (
+        f"{human(size)} needs parts of {human(plan.part_size)}, {fit} at a time in this memory: "
+        f"--memory={enough // MiB}MiB holds {concurrency}"
+    )
 
 
 def _mib_up(size: int) -> int:
@@ -132,9 +152,10 @@ def layout(first: int, count: int, size: int) -> tuple[Part, ...] | None:
     """A guess at the parts of which an object of ``size`` bytes was made, or None.
 
     ``first`` is Content-Length and ``count`` x-amz-mp-parts-count of HEAD with partNumber=1. Tried are equal
-    parts, then our own growth and s3gof3r's, capped by each number of slots that makes a difference. More
-    than one cap can fit when few parts are capped: the default's comes first. S3 does not say more without a
-    HEAD per part; a wrong guess shows when the composite ETag does not match, and means nothing else.
+    parts, then our own growth, s3gof3r's, and ours after a hint, capped by each number of slots that makes a
+    difference. More than one cap can fit when few parts are capped: the default's comes first. S3 does not
+    say more without a HEAD per part; a wrong guess shows when the composite ETag does not match, and means
+    nothing else.
     """
     if not (0 < first <= size and 0 < count <= MAX_PARTS):
         return None
@@ -142,7 +163,8 @@ def layout(first: int, count: int, size: int) -> tuple[Part, ...] | None:
         return tuple(ranges(size, first))
     if first > MAX_PART:
         return None
-    for uniform, step in (UNIFORM, GROWTH_AFTER), (S3GOF3R, S3GOF3R):
+    hinted = [(uniform, GROWTH_AFTER) for uniform in range(UNIFORM + GROWTH_AFTER, count, GROWTH_AFTER)]
+    for uniform, step in ((UNIFORM, GROWTH_AFTER), (S3GOF3R, S3GOF3R), *hinted):
         uncapped = 2 ** -(-max(0, count - uniform) // step)
         for slots in (DEFAULT_SLOTS, *range(2, uncapped + 1)):
             plan = UploadPlan(first, stride(first) * slots, uniform, step)

@@ -11,11 +11,13 @@ from hypothesis import strategies as st
 from gof3r.engine.errors import UsageError
 from gof3r.engine.flow.plan import (
     GROWTH_AFTER,
+    HINTED,
     MAX_OBJECT,
     MAX_PART,
     MAX_PARTS,
     MIN_PART,
     UploadPlan,
+    crowding,
     human,
     layout,
     ranges,
@@ -147,14 +149,14 @@ def test_a_part_size_above_5_gib_is_a_usage_error() -> None:
 def test_a_known_size_gets_the_smallest_equal_parts_in_the_same_memory(
     part_mib: int, size: int, expected_mib: int
 ) -> None:
-    plan, _ = upload_plan(part_mib * MiB, 10, size)
+    plan, _ = upload_plan(part_mib * MiB, 10, size, exact=True)
     assert plan.memory == part_mib * MiB * 10
     assert plan.part_size == expected_mib * MiB
     assert {part.length for part in cut(plan, size)[:-1]} <= {expected_mib * MiB}
 
 
 def test_a_part_size_that_just_suffices_is_left_as_it_was_asked_for() -> None:
-    plan, _ = upload_plan(20_000_000, 10, 10_000 * 20_000_000)
+    plan, _ = upload_plan(20_000_000, 10, 10_000 * 20_000_000, exact=True)
     assert plan.part_size == 20_000_000
 
 
@@ -191,6 +193,38 @@ def test_a_size_above_s3s_largest_object_is_a_usage_error() -> None:
 def test_a_stream_longer_than_its_hint_grows_instead_of_failing() -> None:
     plan, _ = upload_plan(20 * MiB, 10, 6_300 * 20 * MiB)
     assert [plan.size_of(n) // MiB for n in (6_300, 6_500, 6_501, 7_001, 7_501)] == [20, 20, 40, 80, 160]
+
+
+@given(part_sizes, slot_counts, st.integers(1, 10**13))
+def test_a_hint_leaves_room_for_a_quarter_more_wherever_memory_does(
+    part_size: int, slots: int, size: int
+) -> None:
+    try:
+        plan, _ = upload_plan(part_size, slots, size)
+    except UsageError:
+        return  # more memory is asked for
+    assert plan.reach >= size
+    if 2 * plan.part_size <= plan.largest and plan.part_size * HINTED >= size:
+        assert plan.reach >= size * 5 // 4
+
+
+@pytest.mark.parametrize(
+    ("size", "concurrency", "says"),
+    [
+        (15 * GiB, 10, ""),
+        (TiB, 1, ""),
+        (TiB, 10, "1.0 TiB needs parts of 117.0 MiB, 1 at a time in this memory: --memory=1170MiB holds 10"),
+    ],
+)
+def test_parts_too_large_for_many_at_a_time_are_told_of(size: int, concurrency: int, says: str) -> None:
+    plan, _ = upload_plan(20 * MiB, 10, size)
+    assert crowding(plan, size, concurrency) == says
+
+
+def test_growth_after_a_hint_is_recognised() -> None:
+    plan, _ = upload_plan(20 * MiB, 10, 6_300 * 20 * MiB)
+    made = tuple(cut(plan, plan.offset_of(6_800) + MiB))
+    assert layout(20 * MiB, len(made), plan.offset_of(6_800) + MiB) == made
 
 
 def test_warnings_come_at_50_and_90_percent_of_reach_and_say_what_to_do() -> None:
