@@ -42,7 +42,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from math import inf
+from math import inf, nan
 from pathlib import Path
 from typing import Any, cast
 
@@ -51,7 +51,7 @@ from docopt import DocoptExit, docopt
 sys.path.insert(0, str(Path(__file__).parent.parent))  # for tools.*, when run as a file
 
 from gof3r.engine.proc.session import workers_for
-from tools.capacity_measure import Gof3r, Run, Store, piece_costs, ring_costs
+from tools.capacity_measure import Gof3r, MeasureError, Run, Store, piece_costs, ring_costs
 from tools.capacity_model import (
     Choice,
     Cost,
@@ -97,6 +97,9 @@ CORES = (2, 8, 16, 32, 64, 96)
 
 BESIDE = 0.30
 """CPU seconds a GiB that a null server in C (0.1 to 0.2) and our end of the pipe need on the same machine."""
+
+MOST = 1_000_000
+"""Of any number that is given."""
 
 PART = 20 * MiB
 """To validate with: the default."""
@@ -234,7 +237,7 @@ def works(options: dict[str, Any]) -> list[Work]:
     directions = [options["--direction"]] if options["--direction"] else ["put", "get"]
     ends = {"put": options["--source"] or "pipe", "get": options["--sink"] or "pipe"}
     known = {"put": ("pipe", "file"), "get": ("pipe", "file", "null")}
-    if any(each not in known or ends[each] not in known[each] for each in directions):
+    if any(ends.get(each) not in known.get(each, ()) for each in {*directions, *known}):
         raise DocoptExit("--direction is put or get, --source pipe or file, --sink pipe, file or null")
     return [
         Work(cast(Direction, each), cast(End, ends[each]), options["--tls"], options["--md5"])
@@ -242,22 +245,52 @@ def works(options: dict[str, Any]) -> list[Work]:
     ]
 
 
+def number(options: dict[str, Any], name: str, default: float, least: float) -> float:
+    """The option's number. Raises DocoptExit for what is none, or out of ``least`` to a million."""
+    text = options[name] or str(default)
+    try:
+        value = float(text)
+    except ValueError:
+        value = nan
+    if not least <= value <= MOST:
+        raise DocoptExit(f"{name} is a number from {least:g} to {MOST:,}, not {text}")
+    return value
+
+
+def count(options: dict[str, Any], name: str, default: int, least: int = 1) -> int:
+    """A whole ``number``."""
+    value = number(options, name, default, least)
+    if value != int(value):
+        raise DocoptExit(f"{name} is a whole number, not {options[name]}")
+    return int(value)
+
+
 def main(arguments: list[str]) -> int:
-    options = docopt(__doc__, arguments)
-    link = Link(float(options["--connection"] or 90) * 1e6, float(options["--latency"] or 20) / 1e3)
-    cores = int(options["--cores"] or len(os.sched_getaffinity(0)))
+    try:
+        return run(docopt(__doc__, arguments))
+    except MeasureError as error:
+        print(f"capacity: {error}", file=sys.stderr)
+    except BrokenPipeError:
+        sys.stdout = open(os.devnull, "w")  # nobody reads on; the interpreter must not fail on it again
+    return 1
+
+
+def run(options: dict[str, Any]) -> int:
+    link = Link(number(options, "--connection", 90, 0.1) * 1e6, number(options, "--latency", 20, 0) / 1e3)
+    cores = count(options, "--cores", len(os.sched_getaffinity(0)))
     url = options["--validate"] or options["--endpoint"]
     store = Store(url, options["--bucket"] or "bk", pattern=options["--pattern"] or "")
     if options["--measure"]:
         measure(store if url else None, options["--tls"])
     elif options["--validate"]:
-        beside = float(options["--beside"] or BESIDE)
-        concurrency = [int(each) for each in (options["--concurrency"] or "4,8,16").split(",")]
+        beside = number(options, "--beside", BESIDE, 0)
+        words = (options["--concurrency"] or "4,8,16").split(",")
+        concurrency = [count({"--concurrency": word}, "--concurrency", 0) for word in words]
         machine = Machine(cores, inf, beside)
-        validate(store, link, machine, options["--tls"], concurrency, int(options["--rounds"] or 120))
+        validate(store, link, machine, options["--tls"], concurrency, count(options, "--rounds", 120, 30))
     else:
-        beside = float(options["--beside"] or 0)
-        nics = [float(options["--nic"])] if options["--nic"] else NICS
+        beside = number(options, "--beside", 0, 0)
+        nics = [number(options, "--nic", 0, 0.1)] if options["--nic"] else NICS
         machines = [
             Machine(count, nic * 1e9, beside)
             for nic in nics

@@ -43,7 +43,8 @@ from .peers.stores import Store, StoreError, local_store
 
 def main(arguments: Sequence[str]) -> int:
     settings = parse(arguments, __doc__ or "")
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    for end in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(end, lambda number, frame: sys.exit(128 + number))
     try:
         with tempfile.TemporaryDirectory(prefix="gof3r-compare-") as home, contextlib.ExitStack() as stack:
             return _compare(settings, Path(home), stack)
@@ -83,7 +84,9 @@ def _compare(settings: Settings, home: Path, stack: contextlib.ExitStack) -> int
     print(tables.text(runs, programs, facts, markdown=False), end="")
     if complete:
         _write(settings, facts, programs, runs)
-    return 0 if complete else 130
+    if not complete:
+        return 130
+    return 1 if any(run.fault for run in runs) else 0
 
 
 def _openers(

@@ -173,7 +173,7 @@ def test_a_comparison_verifies_each_run_and_leaves_nothing_and_a_liar_is_shown_a
         ),
         *("--original", "/bin/true", "--json", str(files[0]), "--markdown", str(files[1])),
     )
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 1, "a row has failed"
     document = json.loads(files[0].read_text())
     summary = {f"{one['row']['peer']} {one['row']['way']}": one for one in document["summaries"]}
     assert set(summary) == {"gof3r crc64nvme put", "gof3r crc64nvme get-pipe", "boto3 put"}
@@ -191,6 +191,10 @@ def test_a_comparison_verifies_each_run_and_leaves_nothing_and_a_liar_is_shown_a
     [
         (("--sizes", "much"), "not a size"),
         (("--sizes", "1GiB,0"), "no rate"),
+        (("--endpoint", "s3.test", "--bucket", "b"), "is a URL"),
+        (("--endpoint", "http://a", "--endpoint", "http://b", "--bucket", "b"), "one is http and one https"),
+        (("--json", "/"), "not the name of a file"),
+        (("--markdown", ""), "not the name of a file"),
         (("--part-size", "5MB"), "whole MiB"),
         (("--part-size", "4MiB"), "at least 5"),
         (("--reps", "0"), "at least 1"),

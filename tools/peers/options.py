@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
+from urllib.parse import urlsplit
 
 from gof3r.config import parse_size
 from gof3r.engine.errors import UsageError
@@ -97,6 +98,13 @@ def parse(arguments: Sequence[str], text: str) -> Settings:
         parser.error("--endpoint needs --bucket")
     if not settings.endpoint and (settings.bucket or settings.get_key or settings.no_verify_put):
         parser.error("--bucket, --get-key and --no-verify-put belong to an --endpoint")
+    schemes = [urlsplit(url).scheme for url in settings.endpoint]
+    if not all(urlsplit(url).hostname for url in settings.endpoint) or not {"http", "https"}.issuperset(
+        schemes
+    ):
+        parser.error("--endpoint is a URL: http://HOST:PORT, or https")
+    if len(set(schemes)) < len(schemes):
+        parser.error("of the endpoints one is http and one https")
     if settings.get_key and len(settings.sizes) > 1:
         parser.error("--get-key names one object: --sizes says its size")
     return settings
@@ -117,7 +125,7 @@ def _sizes(text: str) -> list[int]:
     sizes = [_size(word) for word in text.split(",")]
     if not all(sizes):
         raise argparse.ArgumentTypeError("an empty object has no rate")
-    return sizes
+    return list(dict.fromkeys(sizes))
 
 
 def _part_size(text: str) -> int:
@@ -150,6 +158,9 @@ def _file(text: str) -> Path:
 
 
 def _output(text: str) -> Path:
-    if not Path(text).absolute().parent.is_dir():
-        raise argparse.ArgumentTypeError(f"no directory for {text}")
+    folder = Path(text).absolute().parent
+    if not text or Path(text).is_dir():
+        raise argparse.ArgumentTypeError(f"not the name of a file: {text!r}")
+    if not folder.is_dir() or not os.access(folder, os.W_OK):
+        raise argparse.ArgumentTypeError(f"no directory to write {text} to")
     return Path(text)

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from secrets import token_hex
 
 from gof3r.report import size_text
 
@@ -22,6 +23,10 @@ from .tables import WAYS
 
 GRACE_SECONDS, LEAST_RATE = 60.0, 2e6
 """A run is killed after this many seconds, and the time that its bytes take at this many a second."""
+
+
+OURS = f"{PREFIX}/{token_hex(4)}"
+"""Below which our objects lie: two comparisons at one endpoint leave each other alone."""
 
 
 def plan(settings: Settings, programs: Sequence[Peer], schemes: Sequence[str]) -> list[Row]:
@@ -95,7 +100,7 @@ class Field:
             key = self._settings.get_key or _key_to_get(row.size)
             measured = self._measure(row, store.bucket, key, sample)
             return Run(row, number, measured, fault(measured, row.size, row.size))
-        key = f"{PREFIX}/put"
+        key = f"{OURS}/put"
         with store.room(key) as bucket:
             measured = self._measure(row, bucket, key, sample)
             stored = row.size if store.discards else store.size(bucket, key)
@@ -140,7 +145,7 @@ def _outcome(run: Run) -> str:
 
 
 def _key_to_get(size: int) -> str:
-    return f"{PREFIX}/{size}"
+    return f"{OURS}/{size}"
 
 
 def _say(text: str) -> None:

@@ -102,9 +102,15 @@ class Store:
         with _told(self.url):
             try:
                 yield
-            finally:
-                if not self.own:
-                    self.remove(self.bucket, key)
+            except BaseException:
+                with contextlib.suppress(BotoCoreError, ClientError):  # what has failed before is told
+                    self._remove_ours(key)
+                raise
+            self._remove_ours(key)
+
+    def _remove_ours(self, key: str) -> None:
+        if not self.own:
+            self.remove(self.bucket, key)
 
     def size(self, bucket: str, key: str) -> int | None:
         """Bytes of an object; None when there is none."""
