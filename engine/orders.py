@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from .books import Binding, Books
 from .values import Credentials, Header, Target
 
 MAX_WORKERS = 64
@@ -48,6 +49,8 @@ class Terms:
     """Bytes a second over all connections; 0: any."""
     ca_bundle: str = ""
     """A file of PEM certificates; empty for the usual ones."""
+    weighed: bool = False
+    """Whether the memory of all processes is looked at, now and before the workers end: 10 ms each time."""
     hurry: float = 1.0
     """Waits between attempts, and limits on silence, are divided by this. For trials of faults, which have no
     minutes to wait; a real network needs every second of them."""
@@ -177,6 +180,14 @@ class Result:
     retries: Mapping[str, int]
     """How often each error code has led to another attempt."""
     seconds: float
+    books: Books
+    """How long each stage took."""
+    binds: Binding
+    """What was slowest, and what would help."""
+    cpu: Mapping[str, float]
+    """CPU seconds of each process: ``parent``, ``control``, ``collector``, ``worker 1``..."""
+    memory: int = 0
+    """Bytes that all processes held together at the most (PSS), as far as they were weighed."""
 
 
 Order = Put | Get | Verify | Copy | Remove | Info | List | Uploads | Read

@@ -191,6 +191,37 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
+class Timing:
+    """What happened when to one attempt, in seconds of the monotonic clock, which all processes share; 0 for
+    what has not happened."""
+
+    taken: float = 0.0
+    """The worker had the job."""
+    started: float = 0.0
+    """It went to libcurl, with its digests, should it have any."""
+    connected: float = 0.0
+    """The connection stood, TLS included; as ``started`` where it was kept from before."""
+    sent: float = 0.0
+    """The request's last byte was taken for sending; as ``connected`` without a body."""
+    answered: float = 0.0
+    """The answer began."""
+    ended: float = 0.0
+    """It was there, or given up."""
+    reported: float = 0.0
+    """The outcome went out, with digests of what was received."""
+
+    @property
+    def waited(self) -> float:
+        """Seconds until the answer began; 0 when none did."""
+        return self.answered - self.started if self.answered else 0.0
+
+    @property
+    def digesting(self) -> float:
+        """Seconds in which the part waited for its digests, before it was sent or after it was received."""
+        return (self.started - self.taken) + (self.reported - self.ended)
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """What a worker saw of a job: an answer, or the failure to get one. From worker to collector."""
 
@@ -203,8 +234,7 @@ class Outcome:
     """Body bytes that arrived in the slot."""
     at: float = 0.0
     """Epoch seconds on the worker's clock when the exchange had ended."""
-    waited: float = 0.0
-    """Seconds until the answer began; 0 when none did."""
+    timing: Timing = Timing()
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,4 +248,4 @@ class Verdict:
     digests: Digests = field(default_factory=dict)
     at: float = 0.0
     """As the outcome's, as is the next."""
-    waited: float = 0.0
+    timing: Timing = Timing()

@@ -10,6 +10,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Literal, cast
 
 from gof3r.engine import orders
@@ -33,19 +34,26 @@ def run(command: Command, environ: Mapping[str, str]) -> None:
         with held():
             from . import transfers  # late: usage errors and help need no curl
 
-        match resolved.order:
+        order = resolved.order
+        if command.options.get("stats") and not isinstance(order, orders.Read):  # which no command makes
+            order = replace(order, terms=replace(order.terms, weighed=True))
+        if path := command.options.get("trace", ""):
+            from .trace import Trace  # late: hardly ever asked for
+
+            report.trace = Trace(path)
+        match order:
             case orders.Put():
-                transfers.put(resolved.order, resolved.path, command.run, report)
+                transfers.put(order, resolved.path, command.run, report)
             case orders.Get():
-                transfers.get(resolved.order, resolved.path, report)
+                transfers.get(order, resolved.path, report)
             case orders.Verify():
-                transfers.verify(resolved.order, report)
+                transfers.verify(order, report)
             case orders.Copy():
-                transfers.copy(resolved.order, report)
+                transfers.copy(order, report)
             case _:
-                _ask(command, resolved.order, report, environ)
+                _ask(command, order, report, environ)
     finally:
-        report.clear()
+        report.close()
 
 
 def _report(command: Command) -> Report:
@@ -69,6 +77,7 @@ class _Answers:
         self.warning = report.warning
         self.debug = report.debug
         self.progress = report.progress
+        self.happened = report.happened
         self._lines = lines
 
     def show(self, value: object) -> None:

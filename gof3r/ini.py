@@ -32,7 +32,7 @@ Values = tuple[str, ...]
 _OF_ONE_CALL = frozenset(
     {
         *("help", "bucket", "key", "path", "versionId", "expected-size", "upload-id", "older-than"),
-        *("source-header", "source-endpoint", "source-region", "source-profile"),
+        *("trace", "source-header", "source-endpoint", "source-region", "source-profile"),
     }
 )
 _COLLECTED = "header"

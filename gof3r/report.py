@@ -9,12 +9,14 @@ It must not know what a transfer is: numbers and texts in, lines out.
 from __future__ import annotations
 
 import sys
-from base64 import b64encode
-from collections.abc import Mapping
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from gof3r.engine.errors import one_line
-from gof3r.engine.flow.events import Progress, Receipt
+from gof3r.engine.flow.events import Event, Progress, Receipt
+from gof3r.engine.orders import Result
+
+if TYPE_CHECKING:
+    from .trace import Trace
 
 _LONGEST = 1000  # characters of a line
 _SIZE_UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
@@ -83,8 +85,8 @@ def summary(bytes: int, seconds: float, verified: tuple[str, ...]) -> str:
 
 
 def progress_line(progress: Progress, rate: float) -> str:
-    """``1.2 of 8.0 GiB (15%), 310.00 MiB/s, 10 parts in flight, 2 retries, 22s left``; ``rate`` is the bytes
-    a second so far."""
+    """``1.2 of 8.0 GiB (15%), 310.00 MiB/s, 10 parts in flight, 2 retries, network binds, 22s left``;
+    ``rate`` is the bytes a second so far."""
     done, total = progress.done, progress.total
     pieces = [size_text(done)]
     if total:
@@ -95,28 +97,11 @@ def progress_line(progress: Progress, rate: float) -> str:
     ]
     if progress.retries:
         pieces.append("1 retry" if progress.retries == 1 else f"{progress.retries} retries")
+    if progress.binds:
+        pieces.append(f"{progress.binds} binds")
     if total and rate > 0:
         pieces.append(f"{duration(round((total - done) / rate))} left")
     return ", ".join(pieces)
-
-
-def statistics(receipt: Receipt, retries: Mapping[str, int], seconds: float) -> dict[str, object]:
-    """What ``--stats json`` prints: sizes in bytes, digests as md5sum and S3 write them."""
-    return {
-        "bytes": receipt.size,
-        "seconds": round(seconds, 6),
-        "bytes_per_second": round(receipt.size / max(seconds, 1e-9)),
-        "etag": receipt.etag,
-        "version_id": receipt.version_id,
-        "verified": list(receipt.proofs),
-        "digests": {name: digest_text(name, value) for name, value in receipt.digests.items()},
-        "retries": dict(retries),
-    }
-
-
-def digest_text(name: str, value: bytes) -> str:
-    """A digest as people know it: hex of an md5, as md5sum prints it; base64 of the others, as S3 does."""
-    return value.hex() if name == "md5" else b64encode(value).decode("ascii")
 
 
 class Report:
@@ -136,6 +121,8 @@ class Report:
         self._terminal = on_terminal()
         self._progress = self._terminal if progress is None else progress
         self._stats = stats
+        self.trace: Trace | None = None
+        """Is told of each step."""
         self._warned: set[str] = set()
         self._beats = 0
         self._drawn = False
@@ -165,20 +152,34 @@ class Report:
         elif (self._beats - 1) % EVERY == 0:
             say(f"gof3r: {text}")
 
-    def done(self, receipt: Receipt, retries: Mapping[str, int], now: float) -> None:
+    def happened(self, event: Event) -> None:
+        """Each step, for ``--trace``."""
+        if self.trace is not None:
+            self.trace.happened(event)
+
+    def done(self, receipt: Receipt, result: Result, now: float) -> None:
         """The last lines of a success: how long it took, how much it was, and how it was proven."""
         seconds = now - self._began
         self.debug(f"ETag {receipt.etag}, version {receipt.version_id or 'none'}")
         self._line(f"duration: {duration(seconds)}")
         say(summary(receipt.size, seconds, receipt.proofs))
-        values = statistics(receipt, retries, seconds)
-        if self._stats == "json":
-            import json  # late: most commands print none
+        if not self._stats:
+            return
+        from . import statistics  # late, as is json: most commands print none
 
-            say(json.dumps(values))
-        elif self._stats == "text":
-            for name, value in values.items():
-                say(f"{name}: {_plain(value)}")
+        if self._stats == "json":
+            import json
+
+            say(json.dumps(statistics.values(receipt, result, seconds)))
+            return
+        for line in statistics.text(receipt, result, seconds):
+            say(line)
+
+    def close(self) -> None:
+        """The last thing said: take a line of progress off the terminal, end the trace."""
+        self.clear()
+        if self.trace is not None:
+            self.trace.close()
 
     def clear(self) -> None:
         """Take a line of progress off the terminal."""
@@ -189,11 +190,3 @@ class Report:
     def _line(self, text: str) -> None:
         self.clear()
         say(text)
-
-
-def _plain(value: object) -> str:
-    if isinstance(value, dict):
-        return ", ".join(f"{name} {each}" for name, each in value.items()) or "none"
-    if isinstance(value, list):
-        return ", ".join(str(each) for each in value) or "none"
-    return str(value)

@@ -60,7 +60,7 @@ def _carry_out(order: orders.Order, ends: Ends, report: Report) -> orders.Result
 
 def _tell(report: Report, result: orders.Result) -> None:
     assert isinstance(result.value, Receipt)
-    report.done(result.value, result.retries, time.monotonic())
+    report.done(result.value, result, time.monotonic())
 
 
 def _open_source(path: str) -> int:

@@ -54,7 +54,10 @@ _PACE = """\
                           is shown on a terminal.
   --no-progress           Show none.
   --stats=FORMAT          Print statistics at the end, on standard error: text,
-                          or json (one line)."""
+                          or json (one line): where the time went, what binds
+                          and what helps, percentiles, CPU, memory, digests.
+  --trace=FILE            Write a timeline of all parts, in Chrome's format
+                          (view it at ui.perfetto.dev)."""
 
 _TRANSFER = f"""\
 Transfer:

@@ -21,7 +21,7 @@ from ..errors import TransferError, advice, describe
 from ..s3 import replies
 from ..s3.request import relocated
 from ..values import Digests, Direction, Failure, Job, Part, Request, Response, Slot, Verdict
-from .events import Drop, Note, NotRenewed, Progress, Send
+from .events import Drop, Note, NotRenewed, Send
 from .retry import EXPIRED_CODES, Budget, GiveUp, decide, is_throttling
 from .signers import Signers
 from .tail import Tail
@@ -119,6 +119,8 @@ class Dispatch:
         self._skew = 0.0
         self._resolved = False
         self._budget = Budget()
+        self.concurrency = concurrency
+        """Parts that may be on the wire while the server does not ask to slow down."""
         self._window = Window(concurrency, concurrency)
         self._waiting: list[Work] = []
         self._on_wire: dict[int, tuple[Work, int]] = {}
@@ -142,8 +144,10 @@ class Dispatch:
         """Some part's bytes are on their way through here: not those that a server copies by itself."""
         return any(work.slot is not None for work, _ in self._on_wire.values())
 
-    def progress(self, done: int, total: int | None) -> Progress:
-        return Progress(done, total, self.parts_on_wire, self.retries.total())
+    @property
+    def limit(self) -> int:
+        """Parts that may be on the wire now."""
+        return self._window.limit
 
     def submit(self, work: Work) -> None:
         self._waiting.append(work)
@@ -242,7 +246,7 @@ class Dispatch:
         if entry is None:
             return None
         work, seat = entry
-        self._over(verdict.job.id, 0.0 if verdict.failure else verdict.waited, now)
+        self._over(verdict.job.id, 0.0 if verdict.failure else verdict.timing.waited, now)
         if seat in self._loads and not work.control:
             self._loads[seat] -= 1
         if verdict.response is not None:

@@ -6,6 +6,7 @@ as they stand. Instances are values; those that cross a pipe carry slot numbers,
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ..values import Credentials, Digests, Job, Part, Role, Slot, Verdict
@@ -23,6 +24,10 @@ class Filled:
     """The source has no more bytes after these."""
     crc: bytes = b""
     """CRC64NVME of the whole stream up to here, when the parent runs it."""
+    began: float = 0.0
+    """Monotonic second in which the slot was opened for it."""
+    waited: float = 0.0
+    """Seconds since then in which the source had nothing to read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +56,10 @@ class Beat:
     """About once a second: the bytes that all workers have moved so far, as their shared page says."""
 
     moved: int
+    cpu: Mapping[str, float] = field(default_factory=dict)
+    """CPU seconds of each process so far: ``parent``, ``worker 1``..."""
+    cores: int = 1
+    """Of this machine, that we may use."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,9 +117,11 @@ class Lost:
 
 @dataclass(frozen=True, slots=True)
 class Hashed:
-    """put: the bytes of ``slot`` are in the stream's digests."""
+    """put: the ``length`` bytes of ``slot`` are in the stream's digests, which took so many ``seconds``."""
 
     slot: Slot
+    length: int = 0
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +130,12 @@ class Written:
 
     part: Part
     slot: Slot
+    turn: float = 0.0
+    """Seconds that it waited for parts before it."""
+    hashing: float = 0.0
+    """Seconds in which it went into the stream's digests."""
+    writing: float = 0.0
+    """Seconds in which it was written: those that the reader took included."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,6 +275,8 @@ class Progress:
     in_flight: int
     """Parts on the wire."""
     retries: int
+    binds: str = ""
+    """The stage that binds, in a word; empty while nothing is known."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,6 +44,11 @@ class Incoming:
         """Bytes of all slots together: the most that one range can have."""
         return self._ledger.memory
 
+    @property
+    def starved(self) -> bool:
+        """There is a range to fetch, and no slot for it."""
+        return self._next is not None
+
     def cut(self, size: int, length: int, layout: Sequence[Part] = ()) -> None:
         """Fetch ``size`` bytes: on ``layout``, the object's own parts, or else in ranges of ``length``."""
         self._ledger.recut(max((part.length for part in layout), default=length))

@@ -145,6 +145,11 @@ class Outgoing:
         yield Until(lambda: self.ended and len(self.sent) == self.count)
 
     @property
+    def starved(self) -> bool:
+        """There is more to read, and no slot for it."""
+        return not self.ended and self._filling is None
+
+    @property
     def single(self) -> bool:
         """Everything has been read and is in one part."""
         return self.ended and self.count == 1

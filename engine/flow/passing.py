@@ -73,6 +73,11 @@ class Passing:
         return self.size or None
 
     @property
+    def starved(self) -> bool:
+        """There is a range to fetch, and no slot for it."""
+        return self._next is not None
+
+    @property
     def single(self) -> bool:
         """Everything is in one part."""
         return self.count == 1

@@ -15,8 +15,11 @@ from collections.abc import Callable
 from errno import EPIPE
 from typing import Protocol
 
+from ..books import Books
 from ..errors import Gof3rError, Interrupted, ReaderGone, TransferError
 from ..values import Part, Verdict
+from .account import Account
+from .binding import binding
 from .dispatch import Dispatch, Done, Failed, Work
 from .events import (
     Action,
@@ -31,6 +34,7 @@ from .events import (
     Lost,
     Note,
     NotRenewed,
+    Progress,
     Refused,
     Renew,
     Renewed,
@@ -84,11 +88,15 @@ class Feed(Protocol):
     def total(self) -> int | None:
         """Bytes that will be there in the end, as far as that is known."""
 
+    @property
+    def starved(self) -> bool:
+        """There is more to do, and no slot for it."""
+
 
 class NoParts:
     """The feed of a story that moves no parts."""
 
-    done, total = 0, None
+    done, total, starved = 0, None, False
 
     def take(self, event: Event) -> list[Action]:
         return []
@@ -125,10 +133,17 @@ class Transfer:
         self._broken = False
         """Something outside the requests has failed; only the first such thing is told."""
         self._finished = False
+        # What is told of it.
+        self._account = Account()
         # Watching for stillness.
         self._moved = 0
         self._moved_at = self._handled_at = 0.0
         self._beat_at: float | None = None
+
+    @property
+    def books(self) -> Books:
+        """How long each stage took so far."""
+        return self._account.books()
 
     def start(self, now: float) -> list[Action]:
         """The first actions."""
@@ -164,6 +179,7 @@ class Transfer:
     # --- events ------------------------------------------------------------------
 
     def _take(self, event: Event, now: float) -> None:
+        self._account.take(event, now)
         match event:
             case Verdict():
                 self._judged(event, now)
@@ -174,7 +190,7 @@ class Transfer:
             case Lost():
                 self._lost(event.worker, now)
             case Beat():
-                self._beat(event.moved, now)
+                self._beat(event, now)
             case Signalled():
                 self._break(Interrupted(event.number), now)
             case CollectorLost():
@@ -241,15 +257,22 @@ class Transfer:
         if failed is not None:
             self._failed(failed, now)
 
-    def _beat(self, moved: int, now: float) -> None:
+    def _beat(self, beat: Beat, now: float) -> None:
+        moved = beat.moved
         slept = self._beat_at is not None and now - self._beat_at > GAP
         self._beat_at = now
-        self._actions.append(self._dispatch.progress(self._feed.done, self._feed.total))
+        self._actions.append(self._progress(beat))
         if moved != self._moved or slept or not self._dispatch.bytes_on_wire:
             self._moved, self._moved_at = moved, now
         elif now - self._moved_at > STILL:
             minutes = int(STILL // 60)
             self._break(self._error(f"no byte has moved for {minutes} minutes; run again"), now)
+
+    def _progress(self, beat: Beat) -> Progress:
+        dispatch, feed = self._dispatch, self._feed
+        binds = binding(self.books, concurrency=dispatch.concurrency, cpu=beat.cpu, cores=beat.cores)
+        retries = dispatch.retries.total()
+        return Progress(feed.done, feed.total, dispatch.parts_on_wire, retries, binds.stage)
 
     # --- the story ------------------------------------------------------------------
 
@@ -346,6 +369,7 @@ class Transfer:
             self._actions += actions
             for work in works:
                 self._dispatch.submit(work)
+        self._account.look(now, self._dispatch.parts_on_wire, self._dispatch.limit, self._feed.starved)
         if not self._finished:
             self._actions += [Renew(role) for role in self._signers.due(now)]
             self._actions += self._dispatch.slow(now)

@@ -41,7 +41,7 @@ def judge(outcome: Outcome) -> Verdict:
         elif told is not response and parsed(response.body) is None:
             response = replace(response, body=told.body)  # not S3's: its beginning will be shown
     return Verdict(
-        outcome.job, outcome.worker, response, failure, outcome.digests, outcome.at, outcome.waited
+        outcome.job, outcome.worker, response, failure, outcome.digests, outcome.at, outcome.timing
     )
 
 

@@ -15,7 +15,7 @@ import traceback
 from dataclasses import dataclass
 
 from ..errors import Gof3rError, one_line
-from ..flow.events import Asked, Cancelled, Progress, SourceFailed
+from ..flow.events import Asked, Cancelled, Event, Progress, SourceFailed
 from ..orders import Order
 from ..values import Failure
 from .channel import Receiver, Sender
@@ -135,6 +135,9 @@ class Caller:
 
     def progress(self, progress: Progress) -> None:
         self._say(progress)
+
+    def happened(self, event: Event) -> None:
+        """A caller wants what came of it, not each step."""
 
     def end(self, result: object = None, error: BaseException | None = None) -> None:
         """The last word, which is waited for."""

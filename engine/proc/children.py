@@ -147,7 +147,27 @@ def _signal(fds: list[int], number: int) -> None:
             signal.pidfd_send_signal(fd, number)
 
 
-def end(pid: int) -> None:
-    """Kill ``pid``, if it still runs, and wait until it is gone: it can do nothing any more. Only once."""
+def end(pid: int) -> float:
+    """Kill ``pid``, if it still runs, and wait until it is gone: it can do nothing any more. Only once.
+    Returns the CPU seconds that it has used."""
     kill(pid)
-    os.waitpid(pid, 0)
+    _, _, used = os.wait4(pid, 0)
+    return used.ru_utime + used.ru_stime
+
+
+def memory(pids: Iterable[int]) -> int:
+    """Bytes of memory that these processes hold together, shared pages counted once (PSS); 0 where the system
+    does not say (proc(5), smaps_rollup). About 2 ms for each 200 MB."""
+    total = 0
+    for pid in pids:
+        with contextlib.suppress(OSError, ValueError, IndexError), open(f"/proc/{pid}/smaps_rollup") as file:
+            total += next(int(line.split()[1]) for line in file if line.startswith("Pss:")) * 1024
+    return total
+
+
+def cpu_seconds(pid: int) -> float:
+    """CPU seconds that ``pid`` has used so far, to 10 ms; 0 where the system does not say (proc(5), stat)."""
+    with contextlib.suppress(OSError, ValueError, IndexError), open(f"/proc/{pid}/stat", "rb") as file:
+        fields = file.read().rpartition(b")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return 0.0

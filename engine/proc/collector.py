@@ -15,8 +15,10 @@ import errno
 import os
 import select
 import threading
+import time
 from collections import deque
 from collections.abc import Mapping
+from dataclasses import dataclass
 from queue import SimpleQueue
 
 from ..flow.events import (
@@ -43,7 +45,18 @@ STEP = 1 << 20
 TURN = 1.0
 """Seconds that the loop waits at most, so that its tick is never long silent."""
 
-Piece = tuple[Part, Slot]
+
+@dataclass(slots=True)
+class Piece:
+    """A part's bytes on their way through the collector, and when: monotonic seconds."""
+
+    part: Part
+    slot: Slot
+    arrived: float
+    turn: float = 0.0
+    """Seconds until its turn came."""
+    hashing: float = 0.0
+    """Seconds in which it was hashed."""
 
 
 class Writer:
@@ -69,15 +82,17 @@ class Writer:
 
     def _run(self) -> None:
         while True:
-            part, slot = self._todo.get()
-            data = self._slab.bytes_of(slot, part.length)
+            piece = self._todo.get()
+            data = self._slab.bytes_of(piece.slot, piece.part.length)
+            began = time.monotonic()
             try:
                 while data:
                     data = data[self._write(data[:STEP]) :]
             except OSError as error:
                 self._say(SinkFailed(error.errno or 0, error.strerror or str(error)))
                 return
-            self._say(Written(part, slot))
+            wrote = time.monotonic() - began
+            self._say(Written(piece.part, piece.slot, piece.turn, piece.hashing, wrote))
 
     def _write(self, data: memoryview) -> int:
         try:
@@ -176,7 +191,7 @@ class Collector:
                 self._digests = {name: checksums.new(name) for name in digests}
                 self._held = held
             case Announce(part, slot):
-                self._to_hash.append((part, slot))
+                self._to_hash.append(Piece(part, slot, time.monotonic()))
             case Total(parts):
                 self._total = parts
                 self._say_digests()
@@ -190,7 +205,9 @@ class Collector:
         self._verdicts.send(verdict)
         job = verdict.job
         if verdict.failure is None and job.direction == "receive" and job.part and job.slot:
-            for piece in self._turns.put(job.part.number, (job.part, job.slot)):
+            now = time.monotonic()
+            for piece in self._turns.put(job.part.number, Piece(job.part, job.slot, now)):
+                piece.turn = now - piece.arrived
                 if self._digests:
                     self._to_hash.append(piece)
                 elif self._writer is not None:
@@ -199,20 +216,22 @@ class Collector:
     def _hash_a_step(self) -> None:
         if not self._to_hash:
             return
-        part, slot = self._to_hash[0]
-        data = self._slab.bytes_of(slot, part.length)[self._offset : self._offset + STEP]
+        piece = self._to_hash[0]
+        data = self._slab.bytes_of(piece.slot, piece.part.length)[self._offset : self._offset + STEP]
+        began = time.monotonic()
         for digest in self._digests.values():
             digest.update(data)
+        piece.hashing += time.monotonic() - began
         self._offset += len(data)
-        if self._offset < part.length:
+        if self._offset < piece.part.length:
             return
         self._to_hash.popleft()
         self._offset = 0
         self._hashed += 1
         if self._writer is not None:
-            self._write((part, slot))
+            self._write(piece)
         else:
-            self._verdicts.send(Hashed(slot))
+            self._verdicts.send(Hashed(piece.slot, piece.part.length, piece.hashing))
         self._say_digests()
 
     def _say_digests(self) -> None:
@@ -221,7 +240,7 @@ class Collector:
 
     def _write(self, piece: Piece) -> None:
         assert self._writer is not None
-        if piece[0].number == self._held and not self._released:
+        if piece.part.number == self._held and not self._released:
             self._kept = piece
         else:
             self._writer.give(piece)

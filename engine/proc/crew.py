@@ -11,6 +11,7 @@ It knows who there is, not what for.
 from __future__ import annotations
 
 import select
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -26,6 +27,10 @@ from .worker import Settings, Worker
 
 COLLECTOR = SEATS - 1
 """The collector's seat: no worker has as high a number."""
+
+
+def _name(number: int) -> str:
+    return {CONTROL: "control", COLLECTOR: "collector"}.get(number, f"worker {number}")
 
 
 @dataclass(slots=True)
@@ -56,6 +61,8 @@ class Crew:
         """The collector has been started."""
         self._unsent: dict[int, Sender] = {}
         """Senders whose pipe is full, by descriptor."""
+        self._cpu: dict[str, float] = {}
+        """CPU seconds of the processes that have ended."""
         self._pipes = {seat: pipe() for seat in range(1, workers + SPARES + 1)}
 
     @property
@@ -188,7 +195,7 @@ class Crew:
         seat = self._seats.pop(number, None)
         if seat is None:
             return False
-        children.end(seat.pid)
+        self._end(number, seat.pid)
         self._give_up(seat.orders)
         seat.orders.close()
         if seat.answers is not None:
@@ -204,5 +211,20 @@ class Crew:
 
     def end(self) -> None:
         """End everybody."""
-        for pid in self.pids.values():
-            children.end(pid)
+        for number, pid in self.pids.items():
+            self._end(number, pid)
+        self._seats.clear()
+
+    def _end(self, number: int, pid: int) -> None:
+        name = _name(number)
+        self._cpu[name] = self._cpu.get(name, 0.0) + children.end(pid)
+
+    @property
+    def cpu(self) -> dict[str, float]:
+        """CPU seconds of each process so far, also of those that have ended, by its name; the control
+        worker's replacements count as one."""
+        used = dict(self._cpu)
+        for number, pid in self.pids.items():
+            name = _name(number)
+            used[name] = used.get(name, 0.0) + children.cpu_seconds(pid)
+        return {"parent": time.process_time(), **used}

@@ -25,7 +25,7 @@ from mmap import mmap
 from ..errors import one_line, without_passwords
 from ..flow.retry import SLOW
 from ..s3.replies import MAX_XML
-from ..values import Digests, Failure, Header, Job, Request, Response
+from ..values import Digests, Failure, Header, Job, Request, Response, Timing
 
 _key_log = os.environ.pop("SSLKEYLOGFILE", None)  # older libcurls look for it as they are loaded
 import pycurl  # noqa: E402
@@ -64,8 +64,9 @@ class Exchange:
     """One job on the wire."""
 
     job: Job
-    began: float
-    """Monotonic second."""
+    taken: float
+    """Monotonic second in which the worker had the job, as are the next."""
+    started: float
     digests: Digests
     body: memoryview | None = None
     """Bytes to send."""
@@ -74,8 +75,10 @@ class Exchange:
     position: int = 0
     """Bytes of ``body`` that libcurl has taken."""
     status: int = 0
-    waited: float = 0.0
-    """Seconds until the answer began."""
+    connected: float = 0.0
+    sent: float = 0.0
+    answered: float = 0.0
+    ended: float = 0.0
     headers: dict[str, str] = field(default_factory=dict)
     complete: bool = False
     """The empty line that ends the headers has come. libcurl takes a connection that closes among them for
@@ -87,6 +90,8 @@ class Exchange:
         assert self.body is not None
         start = self.position
         self.position = min(start + size, len(self.body))
+        if self.position == len(self.body):
+            self.sent = time.monotonic()
         return self.body[start : self.position]
 
     def seek(self, offset: int, origin: int) -> int:
@@ -101,7 +106,7 @@ class Exchange:
         if line.startswith(b"HTTP/"):  # also after an interim answer: only the last one counts
             words = line.split(None, 2)
             self.status = int(words[1]) if len(words) > 1 and words[1].isdigit() else 0
-            self.waited = time.monotonic() - self.began
+            self.answered = time.monotonic()
             self.headers.clear()
             self.complete = False
             return
@@ -118,6 +123,11 @@ class Exchange:
     @property
     def received(self) -> int:
         return self.into.tell() if self.into is not None and self.status == 206 else 0
+
+    def timing(self, reported: float) -> Timing:
+        """What happened when; its outcome goes out in the second ``reported``."""
+        sent = self.sent or self.connected
+        return Timing(self.taken, self.started, self.connected, sent, self.answered, self.ended, reported)
 
     def response(self) -> Response:
         """What was answered; an error that went into the slot is taken out of it."""
@@ -244,10 +254,15 @@ class Wire:
                 return over
 
     def _release(self, curl: pycurl.Curl) -> Exchange:
+        exchange = self._active.pop(curl)
+        exchange.ended = time.monotonic()
+        # 0 for a step that was not taken: a kept connection, or one without TLS.
+        took = max(curl.getinfo(pycurl.CONNECT_TIME), curl.getinfo(pycurl.APPCONNECT_TIME))
+        exchange.connected = exchange.started + took
         self._multi.remove_handle(curl)
         curl.reset()
         self._idle.append(curl)
-        return self._active.pop(curl)
+        return exchange
 
     def start(self, exchange: Exchange, headers: tuple[Header, ...]) -> None:
         """Put ``exchange`` on the wire with exactly these ``headers``, signed already."""

@@ -8,6 +8,7 @@ comes (``crew``).
 
 from __future__ import annotations
 
+import os
 import select
 import time
 from collections import deque
@@ -59,6 +60,9 @@ REMEDY = "use fewer --workers, or raise ulimit -n and -u"
 BEAT = 1.0
 """Seconds between two looks at the board."""
 
+WEIGH = 10.0
+"""Seconds between two looks at the memory: each takes 10 ms, and it only grows."""
+
 
 class Listener(Protocol):
     """Who shows what a transfer says on its way."""
@@ -67,6 +71,7 @@ class Listener(Protocol):
     def debug(self, text: str) -> None: ...
     def show(self, value: object) -> None: ...
     def progress(self, progress: Progress) -> None: ...
+    def happened(self, event: Event) -> None: ...
 
 
 class Ring:
@@ -84,8 +89,10 @@ class Ring:
         sink: int | None = None,
         witness: Witness | None = None,
         look_up: Callable[[Role], Lookup] | None = None,
+        weighed: bool = False,
     ) -> None:
-        """``look_up`` begins to look for newer credentials; it may raise Gof3rError."""
+        """``look_up`` begins to look for newer credentials; it may raise Gof3rError. ``weighed``: look at the
+        memory of all processes now and then."""
         self._transfer = transfer
         self._slab = slab
         self._settings = settings
@@ -94,6 +101,11 @@ class Ring:
         self._witness = witness
         self._look_up = look_up
         self._lookups: dict[Role, Lookup] = {}
+        self._cores = len(os.sched_getaffinity(0))
+        self._weighed = weighed
+        self._weigh_at = 0.0
+        self.memory = 0
+        """Bytes that all processes held together, at the most of all looks."""
         self._watch = Watch()
         self._poll = select.poll()
         self._crew = Crew(self._poll, slab, settings, workers, sink)
@@ -121,6 +133,11 @@ class Ring:
         if self._finish.error is not None:
             raise self._finish.error
         return self._finish.result
+
+    @property
+    def cpu(self) -> dict[str, float]:
+        """CPU seconds of each process, by its name."""
+        return self._crew.cpu
 
     def _loop(self, signals: Signals) -> None:
         next_beat = time.monotonic()
@@ -204,8 +221,16 @@ class Ring:
         if self._crew.remove(number):  # else we have ended it ourselves
             self._handle(Lost(number))
 
+    def _weigh(self) -> None:
+        if self._weighed:
+            pids = [os.getpid(), *self._crew.pids.values()]
+            self.memory = max(self.memory, children.memory(pids))
+
     def _look(self, now: float) -> None:
-        self._handle(Beat(sum(self._slab.moved)))
+        if now >= self._weigh_at:
+            self._weigh_at = now + WEIGH
+            self._weigh()
+        self._handle(Beat(sum(self._slab.moved), self._crew.cpu, self._cores))
         for role in [role for role, look in self._lookups.items() if look.ends_at <= now]:
             self._looked_up(role)
         for number in self._watch.look({n: self._slab.ticks[n] for n in self._crew.pids}, now):
@@ -215,6 +240,8 @@ class Ring:
     def _handle(self, event: Event | None) -> None:
         """Events that carrying out an action brings up wait until all its actions are carried out."""
         self._events.append(event)
+        if event is not None:
+            self._listener.happened(event)
         if self._handling:
             return
         self._handling = True
@@ -240,6 +267,7 @@ class Ring:
                 case Hush():
                     self._hush()
                 case Dismiss():
+                    self._weigh()  # before they go: a transfer may be shorter than a beat
                     self._crew.dismiss()
                 case Warn(text):
                     self._listener.warning(text)

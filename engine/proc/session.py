@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from .. import orders
 from ..errors import Gof3rError, UsageError
+from ..flow.binding import binding
 from ..flow.dispatch import Dispatch
 from ..flow.plan import MIN_PART, crowding, human, upload_plan, warnings_at
 from ..flow.signers import Signers
@@ -72,7 +73,8 @@ def carry_out(
     slab = _slab(slots if _moves_parts(order) else PAGE)
     story, feed, source = _pieces(order, slots, slab, listener, ends)
     concurrency = terms.concurrency
-    workers = terms.workers or workers_for(concurrency, len(os.sched_getaffinity(0)))
+    cores = len(os.sched_getaffinity(0))
+    workers = terms.workers or workers_for(concurrency, cores)
     dispatch = Dispatch(
         name=story.name,
         signers=signers,
@@ -84,24 +86,35 @@ def carry_out(
         hurry=terms.hurry,
     )
     transfer = Transfer(story.name, story.story(), feed, dispatch, signers)
+    ring = Ring(
+        transfer,
+        slab,
+        Settings(_ca_bundle(order), terms.hurry),
+        workers=workers,
+        listener=listener,
+        source=source,
+        sink=ends.sink,
+        witness=ends.witness,
+        look_up=lambda role: credentials.Lookup(signed[role], environ),
+        weighed=terms.weighed,
+    )
     try:
-        value = Ring(
-            transfer,
-            slab,
-            Settings(_ca_bundle(order), terms.hurry),
-            workers=workers,
-            listener=listener,
-            source=source,
-            sink=ends.sink,
-            witness=ends.witness,
-            look_up=lambda role: credentials.Lookup(signed[role], environ),
-        ).run()
+        value = ring.run()
     except Gof3rError:
         raise
     except OSError as error:
         text = f"{story.name}: the system refuses a process or a pipe: {error.strerror}"
         raise Gof3rError(f"{text}; {REMEDY}") from None
-    return orders.Result(value, dict(dispatch.retries), time.monotonic() - started)
+    books, cpu = transfer.books, ring.cpu
+    return orders.Result(
+        value,
+        dict(dispatch.retries),
+        time.monotonic() - started,
+        books,
+        binding(books, concurrency=concurrency, cpu=cpu, cores=cores),
+        cpu,
+        ring.memory,
+    )
 
 
 def _pieces(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import stat
+import time
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -49,6 +50,8 @@ class Source:
         self._crc = checksums.new("crc64nvme") if crc else None
         self._fill: Fill | None = None
         self._filled = 0
+        self._began = self._left = self._waited = 0.0
+        """Monotonic seconds of the slot's opening and of the last look's end; how long nothing was there."""
         self._ahead = b""
         self._file = _look_of(fd)
         self._trusted = trusted
@@ -62,6 +65,8 @@ class Source:
 
     def begin(self, fill: Fill) -> None:
         self._fill = fill
+        self._began = self._left = time.monotonic()
+        self._waited = 0.0
         data = self._slab.bytes_of(fill.slot, len(self._ahead))
         data[:] = self._ahead
         self._filled = len(data)
@@ -76,6 +81,13 @@ class Source:
 
     def read(self) -> Filled | SourceFailed | None:
         """One read, after readiness: None while the slot is not full yet, or ``at_end``."""
+        self._waited += time.monotonic() - self._left
+        try:
+            return self._read()
+        finally:
+            self._left = time.monotonic()
+
+    def _read(self) -> Filled | SourceFailed | None:
         fill = self._fill
         assert fill is not None
         try:
@@ -114,7 +126,8 @@ class Source:
         slot, self._fill = self._fill.slot, None
         if ended and _look_of(self.fd) != self._file:
             return SourceFailed("the file changed while it was read")
-        return Filled(slot, self._filled, ended, self._crc.digest() if self._crc else b"")
+        crc = self._crc.digest() if self._crc else b""
+        return Filled(slot, self._filled, ended, crc, self._began, self._waited)
 
 
 def _look_of(fd: int) -> tuple[int, int] | None:

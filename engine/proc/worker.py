@@ -137,23 +137,25 @@ class Worker:
                 time.sleep(NAP)
 
     def _take(self, job: Job) -> None:
+        taken = time.monotonic()
         if job.known:
-            self._start(job, job.known)
+            self._start(job, taken, job.known)
         elif job.direction == "send":
             assert job.part is not None and job.slot is not None
             data = self._slab.bytes_of(job.slot, job.part.length)
-            self._digester.compute(job, job.digests, data)
+            self._digester.compute((job, taken), job.digests, data)
         else:
-            self._start(job, {})
+            self._start(job, taken, {})
 
     def _digested(self, what: object, digests: Digests) -> None:
-        if isinstance(what, Job):
-            self._start(what, digests)
-        elif isinstance(what, Ended):
-            self._report(what, digests)
+        match what:
+            case (Job() as job, float(taken)):
+                self._start(job, taken, digests)
+            case Ended():
+                self._report(what, digests)
 
-    def _start(self, job: Job, digests: Digests) -> None:
-        exchange = Exchange(job, time.monotonic(), digests=digests)
+    def _start(self, job: Job, taken: float, digests: Digests) -> None:
+        exchange = Exchange(job, taken, time.monotonic(), digests)
         if job.slot is not None and job.part is not None:
             if job.direction == "send":
                 exchange.body = self._slab.bytes_of(job.slot, job.part.length)
@@ -191,6 +193,6 @@ class Worker:
                 digests=digests,
                 received=exchange.received,
                 at=time.time(),
-                waited=exchange.waited,
+                timing=exchange.timing(time.monotonic()),
             )
         )

@@ -189,7 +189,7 @@ def test_the_file_as_written_shows_every_option_that_may_be_in_it(name: str) -> 
     section = ini.write().partition(f"\n[{name}]\n")[2].partition("\n[")[0]
     shown = set(re.findall(r"(?m)^; ([\w-]+) =", section))
     never = {"help", "bucket", "key", "path", "versionId", "expected-size"}
-    never |= {"source-header", "source-endpoint", "source-region", "source-profile"}
+    never |= {"trace", "source-header", "source-endpoint", "source-region", "source-profile"}
     assert shown == set(options_of(usage.COMMANDS[name])) - never
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import sys
 from decimal import Decimal
 
@@ -12,7 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gof3r import report
+from gof3r.engine.books import Binding, Books
 from gof3r.engine.flow.events import Progress, Receipt
+from gof3r.engine.orders import Result
 
 
 @pytest.mark.parametrize(
@@ -82,38 +83,13 @@ def test_the_summary_says_how_it_was_verified(verified: tuple[str, ...], text: s
 RECEIPT = Receipt(2**20, "e-2", ("md5", "crc64nvme"), "v1", {"md5": b"\x01\xff", "crc64nvme": b"\0" * 8})
 
 
+RESULT = Result(RECEIPT, {}, 0.5, Books(), Binding("", ""), {})
+
+
 def test_a_transfer_ends_with_its_duration_and_summary(capsys: pytest.CaptureFixture[str]) -> None:
-    report.Report(100.0).done(RECEIPT, {}, 100.5)
+    report.Report(100.0).done(RECEIPT, RESULT, 100.5)
     out, err = capsys.readouterr()
     assert (out, err) == ("", "duration: 500ms\n1.0 MiB, 2.00 MiB/s, verified: md5+crc64nvme\n")
-
-
-def test_statistics_are_one_line_of_json(capsys: pytest.CaptureFixture[str]) -> None:
-    report.Report(100.0, stats="json").done(RECEIPT, {"SlowDown": 3}, 100.5)
-    assert json.loads(capsys.readouterr().err.splitlines()[2]) == {
-        "bytes": 2**20,
-        "seconds": 0.5,
-        "bytes_per_second": 2**21,
-        "etag": "e-2",
-        "version_id": "v1",
-        "verified": ["md5", "crc64nvme"],
-        "digests": {"md5": "01ff", "crc64nvme": "AAAAAAAAAAA="},
-        "retries": {"SlowDown": 3},
-    }
-
-
-def test_statistics_for_people_are_a_line_for_each_fact(capsys: pytest.CaptureFixture[str]) -> None:
-    report.Report(100.0, stats="text").done(RECEIPT, {}, 100.5)
-    assert capsys.readouterr().err.splitlines()[2:] == [
-        f"bytes: {2**20}",
-        "seconds: 0.5",
-        f"bytes_per_second: {2**21}",
-        "etag: e-2",
-        "version_id: v1",
-        "verified: md5, crc64nvme",
-        "digests: md5 01ff, crc64nvme AAAAAAAAAAA=",
-        "retries: none",
-    ]
 
 
 @pytest.mark.parametrize(
@@ -125,6 +101,7 @@ def test_statistics_for_people_are_a_line_for_each_fact(capsys: pytest.CaptureFi
             "1.0 MiB of 4.0 MiB (25%), 2.00 KiB/s, 0 parts in flight, 2 retries, 25m36s left",
         ),
         (Progress(0, 0, 1, 0), "0 B, 2.00 KiB/s, 1 part in flight"),
+        (Progress(0, 0, 2, 1, "sink"), "0 B, 2.00 KiB/s, 2 parts in flight, 1 retry, sink binds"),
     ],
 )
 def test_progress_tells_what_is_known(progress: Progress, line: str) -> None:
@@ -197,5 +174,5 @@ def test_a_standard_error_that_is_gone_is_silence(
     monkeypatch.setattr(sys, "stderr", stderr)
     told = report.Report(0.0, progress=True)
     told.warning("first")
-    told.done(RECEIPT, {}, 1.0)
+    told.done(RECEIPT, RESULT, 1.0)
     assert capsys.readouterr().out == "", "nothing may stray into the object"

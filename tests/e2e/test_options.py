@@ -158,16 +158,61 @@ def test_statistics_are_one_line_of_json_with_the_digests_that_others_compute(
         assert values["verified"][:2] == ["md5", "crc64nvme"]
         assert values["retries"] == {}
         assert values["seconds"] > 0
+        assert values["parts"] == -(-size // PART) or not size
+        assert values["cpu_seconds"]["parent"] > 0
+        assert values["peak_memory_bytes"] > 2**20 or not size
+        if size:
+            moved = {name: stage["bytes"] for name, stage in values["stages"].items() if stage["bytes"]}
+            assert moved.pop("transfer") == size, "every byte is booked, and once"
+            assert set(moved.values()) == {size}
+            assert 0 < values["latency_seconds"]["p50"] <= values["latency_seconds"]["max"]
 
 
 def test_statistics_are_text_for_people_too(start: Start, bucket: str) -> None:
     code, put = start.run("put", f"s3://{bucket}/k", "--stats=text", stdin=DATA)
     assert code == 0
-    said = dict(line.split(": ", 1) for line in put.said[2:])
+    said = dict(line.split(": ", 1) for line in put.said[2:] if ": " in line)
     assert said["bytes"] == str(len(DATA))
     assert said["verified"] == "md5, crc64nvme"
     assert f"md5 {md5(DATA)}" in said["digests"]
     assert said["retries"] == "none"
+    assert said["bottleneck"].startswith("too short")
+    assert [line.split()[0] for line in put.said if line.startswith(("stage", "read", "transfer"))] == [
+        "stage",
+        "read",
+        "transfer",
+    ]
+
+
+@pytest.mark.parametrize("command", ["put", "get", "cp"])
+def test_a_trace_has_each_part_once_and_every_byte(
+    start: Start, boto: S3Client, bucket: str, tmp_path: Path, command: str
+) -> None:
+    data = noise(2 * PART + 1)
+    boto.put_object(Bucket=bucket, Key="k", Body=data)
+    source = tmp_path / "source"
+    source.write_bytes(data)
+    words = {"put": ["put", f"s3://{bucket}/new"], "get": ["get", f"s3://{bucket}/k"]}
+    words["cp"] = ["cp", str(source), f"s3://{bucket}/copy"]
+    trace = tmp_path / "trace.json"
+    code, live = start.run(*words[command], *SMALL, f"--trace={trace}", stdin=data)
+    assert code == 0, live.said
+    spans = [line for line in json.loads(trace.read_text()) if line["ph"] == "X"]
+    moved = [span for span in spans if span["name"] == ("receive" if command == "get" else "send")]
+    assert sorted(span["args"]["part"] for span in moved) == [1, 2, 3]
+    assert sum(span["args"]["bytes"] for span in moved) == len(data)
+    assert all(span["dur"] >= 0 and span["ts"] >= 0 for span in spans)
+
+
+def test_a_trace_that_cannot_be_written_fails_before_anything_is_sent(
+    start: Start, relay: Relay, bucket: str, tmp_path: Path
+) -> None:
+    code, put = start.run("put", f"s3://{bucket}/k", f"--trace={tmp_path}/no/t", stdin=DATA)
+    assert (code, put.said) == (
+        1,
+        [f"gof3r error: cannot write {tmp_path}/no/t: No such file or directory"],
+    )
+    assert relay.connections == 0
 
 
 def test_statistics_of_another_form_are_a_usage_error(start: Start, relay: Relay, bucket: str) -> None:

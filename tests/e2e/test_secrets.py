@@ -260,7 +260,7 @@ def test_the_password_of_a_proxy_goes_to_the_proxy_alone(
 # --- on bugs of ours ------------------------------------------------------------------
 
 BUGS = {
-    "Job": "import gof3r.engine.proc.worker as m; m.Worker._start = lambda self, job, digests: {}[repr(job)]",
+    "Job": "import gof3r.engine.proc.worker as m; m.Worker._start = lambda self, job, *more: {}[repr(job)]",
     "Put": "import gof3r.engine.proc.session as m; m._slots = lambda order: {}[repr(order)]",
     "Settings": "import gof3r.engine.proc.session as m; m.Ring = lambda *args, **more: {}[repr(args)]",
     "Signers": "import gof3r.engine.proc.session as m; m.Dispatch = lambda **given: {}[repr(given)]",

@@ -78,7 +78,7 @@ class Collector:
         if self._writes:
             self._to_write.append((part, slot))
         else:
-            self.messages.append(Hashed(slot))
+            self.messages.append(Hashed(slot, part.length))
         self._say_digests()
         return slot
 

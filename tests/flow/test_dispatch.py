@@ -21,6 +21,7 @@ from gof3r.engine.values import (
     Response,
     Slot,
     Target,
+    Timing,
     Verdict,
 )
 from tests.flow.scripts import RESET, Die, Hang, Script, after, honest, instead
@@ -452,13 +453,16 @@ def test_a_part_is_given_up_for_slowness_only_once() -> None:
     assert world.log.count("part 50") == 2
 
 
+SOON = Timing(started=1.0, answered=1.1)
+
+
 def test_under_a_rate_nothing_is_slow() -> None:
     dispatch = dispatch_of(rate=8)
     for number in range(1, 60):
         dispatch.submit(in_slot(part(number)))
     for second in range(58):
         (send,) = sends(dispatch, NOW + second)
-        dispatch.judged(Verdict(send.job, 1, Response(200, {}), None, waited=0.1), NOW + second)
+        dispatch.judged(Verdict(send.job, 1, Response(200, {}), None, timing=SOON), NOW + second)
     sends(dispatch, NOW + 58)
     assert dispatch.slow(NOW + 1000) == []
 

@@ -56,7 +56,17 @@ from gof3r.engine.flow.story import Story
 from gof3r.engine.flow.transfer import Transfer
 from gof3r.engine.flow.verify import judge
 from gof3r.engine.s3 import checksums
-from gof3r.engine.values import Credentials, Failure, Job, Outcome, Response, Role, Slot, Verdict
+from gof3r.engine.values import (
+    Credentials,
+    Failure,
+    Job,
+    Outcome,
+    Response,
+    Role,
+    Slot,
+    Timing,
+    Verdict,
+)
 from tests.flow.audit import check
 from tests.flow.collector import Collector
 from tests.flow.scripts import Die, Hang, Script, honest
@@ -332,8 +342,10 @@ class World:
                 digests = checksums.compute(job.digests, memoryview(data))
             answer = Response(answer.status, answer.headers)
         self.moved += received or (job.part.length if job.part else 0)
+        began, now = self.now - waited, self.now
+        timing = Timing(began, began, began, began, now, now, now)
         self._judge(
-            seat, Outcome(job, seat, answer, digests=digests, received=received, at=self.wall, waited=waited)
+            seat, Outcome(job, seat, answer, digests=digests, received=received, at=self.wall, timing=timing)
         )
 
     def die(self, seat: int) -> None:

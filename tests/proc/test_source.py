@@ -31,7 +31,9 @@ def ended() -> Iterator[Source]:
 
 
 def test_an_end_counts_when_somebody_vouches_for_it(ended: Source) -> None:
-    assert ended.commit() == Filled(SLOT, 3, ended=True)
+    filled = ended.commit()
+    assert isinstance(filled, Filled)
+    assert (filled.slot, filled.length, filled.ended) == (SLOT, 3, True)
 
 
 def test_a_word_that_comes_after_the_source_was_stopped_is_about_nothing(ended: Source) -> None:
