@@ -193,7 +193,7 @@ def test_a_trace_has_each_part_once_and_every_byte(
     source = tmp_path / "source"
     source.write_bytes(data)
     words = {"put": ["put", f"s3://{bucket}/new"], "get": ["get", f"s3://{bucket}/k"]}
-    words["cp"] = ["cp", str(source), f"s3://{bucket}/copy"]
+    words["cp"] = ["cp", str(source), f"s3://{bucket}/traced"]
     trace = tmp_path / "trace.json"
     code, live = start.run(*words[command], *SMALL, f"--trace={trace}", stdin=data)
     assert code == 0, live.said
