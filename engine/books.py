@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -25,6 +26,12 @@ STAGES: tuple[StageName, ...] = get_args(StageName)
 
 PERCENTS = (50, 90, 99, 100)
 """Of latencies; the last is the longest."""
+
+
+def percentiles(values: Sequence[float]) -> tuple[float, ...]:
+    """At PERCENTS, by nearest rank; empty of none."""
+    ranked = sorted(values)
+    return tuple(ranked[max(0, -(-len(ranked) * percent // 100) - 1)] for percent in PERCENTS if ranked)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +58,10 @@ class Books:
     """Parts that might have been, on average: the concurrency, less what throttling took."""
     parts: int = 0
     """Attempts that succeeded."""
-    latency: tuple[float, ...] = ()
-    """Seconds from a worker's taking a part to its outcome, at PERCENTS; empty without parts."""
-    first_byte: tuple[float, ...] = ()
-    """Seconds of that stage, at PERCENTS."""
+    latency: Sequence[float] = ()
+    """Of each attempt that succeeded: seconds from a worker's taking the part to its outcome."""
+    first_byte: Sequence[float] = ()
+    """Of each: seconds of that stage."""
 
     def stage(self, name: StageName) -> Stage:
         """That stage; one of nothing where it has not been met."""

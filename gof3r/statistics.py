@@ -8,9 +8,9 @@ part meets them: what each means is ``engine.books.StageName``'s to say.
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from gof3r.engine.books import PERCENTS, Books
+from gof3r.engine.books import PERCENTS, Books, percentiles
 from gof3r.engine.flow.events import Receipt
 from gof3r.engine.orders import Result
 
@@ -54,9 +54,9 @@ def values(receipt: Receipt, result: Result, seconds: float) -> dict[str, object
     }
 
 
-def _percentiles(found: tuple[float, ...]) -> dict[str, float]:
+def _percentiles(found: Sequence[float]) -> dict[str, float]:
     names = [f"p{percent}" if percent < 100 else "max" for percent in PERCENTS]
-    return {name: round(value, 6) for name, value in zip(names, found, strict=False)}
+    return {name: round(value, 6) for name, value in zip(names, percentiles(found), strict=False)}
 
 
 def text(receipt: Receipt, result: Result, seconds: float) -> Iterator[str]:

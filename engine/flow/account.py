@@ -14,17 +14,10 @@ Pure, and without opinions.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Sequence
 
-from ..books import PERCENTS, STAGES, Books, Stage, StageName
+from ..books import STAGES, Books, Stage, StageName
 from ..values import Verdict
 from .events import Event, Filled, Hashed, Written
-
-
-def percentiles(values: Sequence[float]) -> tuple[float, ...]:
-    """At PERCENTS, by nearest rank; empty of none."""
-    ranked = sorted(values)
-    return tuple(ranked[max(0, -(-len(ranked) * percent // 100) - 1)] for percent in PERCENTS if ranked)
 
 
 class Account:
@@ -87,7 +80,7 @@ class Account:
         self._looked, self._on_wire, self._limit, self._starved = now, on_wire, limit, starved
 
     def books(self) -> Books:
-        """As they are now."""
+        """As they are now; the latencies go on to grow."""
         seconds = max(0.0, self._ended - self._began) if self._began is not None else 0.0
         return Books(
             seconds=seconds,
@@ -95,8 +88,8 @@ class Account:
             connections=self._wired / seconds if seconds else 0.0,
             limit=self._limited / self._watched if self._watched else 0.0,
             parts=len(self._latency),
-            latency=percentiles(self._latency),
-            first_byte=percentiles(self._first_byte),
+            latency=self._latency,
+            first_byte=self._first_byte,
         )
 
     def _span(self, began: float, ended: float) -> None:

@@ -161,7 +161,8 @@ def memory(pids: Iterable[int]) -> int:
     total = 0
     for pid in pids:
         with contextlib.suppress(OSError, ValueError, IndexError), open(f"/proc/{pid}/smaps_rollup") as file:
-            total += next(int(line.split()[1]) for line in file if line.startswith("Pss:")) * 1024
+            shares = (int(line.split()[1]) for line in file if line.startswith("Pss:"))
+            total += next(shares, 0) * 1024  # a process that has just ended has an empty file
     return total
 
 

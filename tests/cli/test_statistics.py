@@ -25,8 +25,8 @@ BOOKS = Books(
     connections=7.5,
     limit=10.0,
     parts=52,
-    latency=(0.1, 0.2, 0.3, 0.4),
-    first_byte=(0.01, 0.02, 0.03, 0.04),
+    latency=[n / 1000 for n in range(1, 101)],
+    first_byte=[n / 10000 for n in range(1, 101)],
 )
 RESULT = Result(
     RECEIPT,
@@ -56,8 +56,8 @@ def test_statistics_are_one_line_of_json(capsys: pytest.CaptureFixture[str]) -> 
         "parts": 52,
         "parts_seconds": 2.0,
         "connections": 7.5,
-        "latency_seconds": {"p50": 0.1, "p90": 0.2, "p99": 0.3, "max": 0.4},
-        "first_byte_seconds": {"p50": 0.01, "p90": 0.02, "p99": 0.03, "max": 0.04},
+        "latency_seconds": {"p50": 0.05, "p90": 0.09, "p99": 0.099, "max": 0.1},
+        "first_byte_seconds": {"p50": 0.005, "p90": 0.009, "p99": 0.0099, "max": 0.01},
         "cpu_seconds": {"parent": 0.25, "worker 1": 0.5},
         "peak_memory_bytes": 248_000_000,
     }
@@ -76,8 +76,8 @@ def test_statistics_for_people_are_a_line_for_each_fact(capsys: pytest.CaptureFi
         "retries: SlowDown 3",
         "stage            seconds   share      MB/s",
         "sink               1.000     50%     1,074",
-        "part latency: p50 100.0 ms, p90 200.0 ms, p99 300.0 ms, max 400.0 ms",
-        "first byte: p50 10.0 ms, p90 20.0 ms, p99 30.0 ms, max 40.0 ms",
+        "part latency: p50 50.0 ms, p90 90.0 ms, p99 99.0 ms, max 100.0 ms",
+        "first byte: p50 5.0 ms, p90 9.0 ms, p99 9.9 ms, max 10.0 ms",
         "connections: 7.5 at a time, 52 parts",
         "CPU seconds: parent 0.25, worker 1 0.50; 0.75 in all, 0.75 a GiB",
         "peak memory: 248.0 MB",
