@@ -38,11 +38,13 @@ class Terms:
     """For the source of a copy."""
     retries: int = 10
     """Attempts at one request, the first included."""
-    concurrency: int = 10
+    concurrency: int | None = 10
+    """Parts at once; None to find out (``flow.climb``)."""
     part_size: int = 20_971_520
     """Bytes, as asked for; S3's limits are the plan's to apply."""
     memory: int | None = None
-    """Bytes of all slots; None for ``part_size`` times ``concurrency``."""
+    """Bytes of all slots; None for ``part_size`` times ``concurrency``, or where that is to be found out, for
+    a quarter of what the machine has left."""
     workers: int | None = None
     """Processes; None to choose by the machine."""
     rate: int = 0
@@ -188,6 +190,8 @@ class Result:
     """CPU seconds of each process: ``parent``, ``control``, ``collector``, ``worker 1``..."""
     memory: int = 0
     """Bytes that all processes held together at the most (PSS), as far as they were weighed."""
+    found: int = 0
+    """Parts at once in the end, where they were to be found out."""
 
 
 Order = Put | Get | Verify | Copy | Remove | Info | List | Uploads | Read

@@ -18,6 +18,7 @@ from gof3r.engine import orders
 from gof3r.engine.errors import UsageError, one_line
 from gof3r.engine.s3.request import parse_endpoint
 
+AUTO = "auto"
 CONCURRENCY = 10  # s3gof3r's default, as are the next two
 PART_SIZE = 20_971_520
 RETRIES = 10
@@ -63,8 +64,8 @@ class Config:
     """A file of PEM certificates to trust instead of the usual ones."""
     retries: int = RETRIES
     """Attempts at one request, the first included."""
-    concurrency: int = CONCURRENCY
-    """Parts in flight at once."""
+    concurrency: int | str = CONCURRENCY
+    """Parts in flight at once; ``"auto"`` to find out, within ``memory``."""
     part_size: int | str = PART_SIZE
     """Bytes, or a text that ``parse_size`` takes; S3's limits are applied by whoever plans the parts."""
     md5: bool = True
@@ -74,7 +75,8 @@ class Config:
     workers: int | None = None
     """Processes that move parts; None to choose by the machine."""
     memory: int | str | None = None
-    """Bytes of all slots, or a size's text; None for ``part_size`` times ``concurrency``."""
+    """Bytes of all slots, or a size's text; None for ``part_size`` times ``concurrency`` (with ``"auto"``: a
+    quarter of the memory that is free)."""
     limit_rate: int | str | None = None
     """Bytes a second over all connections, or a size's text; None for any."""
 
@@ -89,7 +91,8 @@ class Config:
             check_region(self.region)
         _check_keys(self.access_key, self.secret_key, self.token)
         _check_number("retries", self.retries, _ANY)
-        _check_number("concurrency", self.concurrency, MAX_CONCURRENCY)
+        if self.concurrency != AUTO:
+            _check_number("concurrency", self.concurrency, MAX_CONCURRENCY)
         if self.workers is not None:
             _check_number("workers", self.workers, orders.MAX_WORKERS)
         # In a frozen dataclass this is how a field gets its final form.

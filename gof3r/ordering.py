@@ -19,7 +19,7 @@ from gof3r.engine.s3.operations import sidecar_target
 from gof3r.engine.s3.request import check_names
 from gof3r.engine.values import Credentials, Header, Role, Target
 
-from .config import Config, parse_size
+from .config import AUTO, Config, parse_size
 from .header import request_headers, sort_headers
 from .places import Place, place
 
@@ -301,7 +301,7 @@ def _terms(config: Config, here: Place) -> orders.Terms:
     return orders.Terms(
         signer=_signer(config),
         retries=config.retries,
-        concurrency=config.concurrency,
+        concurrency=None if config.concurrency == AUTO else int(config.concurrency),
         part_size=parse_size(config.part_size),
         memory=None if config.memory is None else parse_size(config.memory),
         workers=config.workers,

@@ -8,6 +8,7 @@ It must not know what a transfer is: numbers and texts in, lines out.
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING, Literal
 
@@ -44,6 +45,14 @@ def on_terminal() -> bool:
         return sys.stderr is not None and sys.stderr.isatty()
     except ValueError:
         return False
+
+
+def _columns() -> int | None:
+    """Characters that fit a line of the terminal: a longer one would wrap, and its first half stay."""
+    try:
+        return (os.get_terminal_size(sys.stderr.fileno()).columns or _LONGEST) - 1
+    except (OSError, ValueError, AttributeError):
+        return None
 
 
 def duration(seconds: float) -> str:
@@ -84,23 +93,22 @@ def summary(bytes: int, seconds: float, verified: tuple[str, ...]) -> str:
     return f"{size_text(bytes)}, {size_text(rate, 2)}/s, verified: {proofs}"
 
 
-def progress_line(progress: Progress, rate: float) -> str:
-    """``1.2 of 8.0 GiB (15%), 310.00 MiB/s, 10 parts in flight, 2 retries, network binds, 22s left``;
-    ``rate`` is the bytes a second so far."""
+def progress_line(progress: Progress) -> str:
+    """``1.2 GiB of 8.0 GiB (15%), 310.00 MiB/s, average 302.10 MiB/s, 23s left, 10 parts in flight,
+    2 retries, network binds``: what matters most comes first, since a narrow terminal shows no more."""
     done, total = progress.done, progress.total
+    average = done / max(progress.seconds, 1e-9)
     pieces = [size_text(done)]
     if total:
         pieces = [f"{size_text(done)} of {size_text(total)} ({done * 100 // total}%)"]
-    pieces += [
-        f"{size_text(rate, 2)}/s",
-        f"{progress.in_flight} part{'' if progress.in_flight == 1 else 's'} in flight",
-    ]
+    pieces += [f"{size_text(progress.rate, 2)}/s", f"average {size_text(average, 2)}/s"]
+    if total and done:
+        pieces.append(f"{duration(round((total - done) / average))} left")
+    pieces.append(f"{progress.in_flight} part{'' if progress.in_flight == 1 else 's'} in flight")
     if progress.retries:
         pieces.append("1 retry" if progress.retries == 1 else f"{progress.retries} retries")
     if progress.binds:
         pieces.append(f"{progress.binds} binds")
-    if total and rate > 0:
-        pieces.append(f"{duration(round((total - done) / rate))} left")
     return ", ".join(pieces)
 
 
@@ -145,9 +153,9 @@ class Report:
         self._beats += 1
         if not self._progress or self._beats == 1:
             return  # the first comes at the start
-        text = progress_line(progress, progress.done / (self._beats - 1))
+        text = progress_line(progress)
         if self._terminal:
-            say(_ERASE + text, end="")
+            say(_ERASE + text[: _columns()], end="")
             self._drawn = True
         elif (self._beats - 1) % EVERY == 0:
             say(f"gof3r: {text}")
@@ -163,6 +171,8 @@ class Report:
         self.debug(f"ETag {receipt.etag}, version {receipt.version_id or 'none'}")
         self._line(f"duration: {duration(seconds)}")
         say(summary(receipt.size, seconds, receipt.proofs))
+        if result.found:
+            say(f"concurrency: {result.found}, found by auto")
         if not self._stats:
             return
         from . import statistics  # late, as is json: most commands print none

@@ -22,7 +22,7 @@ from gof3r.engine.values import Header
 
 from . import ordering
 from .arguments import Command
-from .config import CHECKSUMS, CONCURRENCY, PART_SIZE, RETRIES, Config, parse_age, parse_size
+from .config import AUTO, CHECKSUMS, CONCURRENCY, PART_SIZE, RETRIES, Config, parse_age, parse_size
 from .header import parse_header
 from .places import ENVIRONMENT
 
@@ -78,7 +78,9 @@ def config_of(command: Command) -> Config:
         ssl="no-ssl" not in flags,
         ca_bundle=options.get("ca-bundle", ""),
         retries=_number(options, "retries", RETRIES),
-        concurrency=_number(options, "concurrency", CONCURRENCY),
+        concurrency=AUTO
+        if options.get("concurrency") == AUTO
+        else _number(options, "concurrency", CONCURRENCY),
         part_size=options.get("partsize", PART_SIZE),
         md5="no-md5" not in flags,
         checksums=tuple(options["checksum"].split(",")) if "checksum" in options else CHECKSUMS,

@@ -42,11 +42,13 @@ _UPLOAD = f"""\
   --if-none-match         Never overwrite: fail if there is an object."""
 
 _PACE = """\
-  -c --concurrency=N      Parts in flight at once. Default: 10.
+  -c --concurrency=N      Parts in flight at once, or auto: more, as long as
+                          that is faster. Default: 10.
   -s --partsize=SIZE      Size of parts: bytes, or 20MB, 64MiB.
                           Default: 20971520.
   --memory=SIZE           Memory for parts in flight (partsize times
-                          concurrency).
+                          concurrency; with auto, at most a quarter of what
+                          is free).
   --workers=N             Processes that move parts, 1 to 64 (one for ten
                           connections, a quarter of the cores left free).
   --limit-rate=SIZE       At most so many bytes a second, over all connections.

@@ -32,6 +32,8 @@ class Account:
         self._ended = 0.0
         # Areas under curves, from one look to the next.
         self._looked = self._watched = self._wired = self._limited = 0.0
+        self._told = 0.0, 0.0
+        """The areas when somebody last asked how busy the connections were."""
         self._on_wire = self._limit = 0
         self._starved = False
 
@@ -78,6 +80,12 @@ class Account:
         if self._starved:
             self._add("slot wait", passed)
         self._looked, self._on_wire, self._limit, self._starved = now, on_wire, limit, starved
+
+    def busy(self) -> float:
+        """The share of the connections that carried a part since this was asked last; 0 without any."""
+        wired, limited = self._wired - self._told[0], self._limited - self._told[1]
+        self._told = self._wired, self._limited
+        return wired / limited if limited else 0.0
 
     def books(self) -> Books:
         """As they are now; the latencies go on to grow."""

@@ -4,9 +4,7 @@ Every request of a transfer passes through here: parts, which share the workers,
 have a worker of their own. ``retry.decide`` says whether an attempt is worth repeating; this module applies
 it, so that one budget and one window serve the whole transfer.
 
-A worker is a *seat*: its number is used once, and the shell starts a process for it when the first job
-comes. A lost worker's jobs wait again, and a spare seat takes its place; more losses than spares fail the
-transfer.
+A lost worker's jobs wait again, and a spare seat takes its place; more losses than spares fail the transfer.
 
 Knows nothing of slots' states, of the order of parts, or of what a request means.
 """
@@ -23,19 +21,10 @@ from ..s3.request import relocated
 from ..values import Digests, Direction, Failure, Job, Part, Request, Response, Slot, Verdict
 from .events import Drop, Note, NotRenewed, Send
 from .retry import EXPIRED_CODES, Budget, GiveUp, decide, is_throttling
+from .seats import CONTROL, Seats
 from .signers import Signers
 from .tail import Tail
 from .throttle import Pace, Window
-
-CONTROL = 0
-"""The seat of the control worker. Its replacements count as losses like any other, but keep the seat."""
-
-SPARES = 3
-"""Workers that may be lost in one transfer; a fourth loss is no accident."""
-
-JOBS_A_WORKER = 128
-"""Bounds the messages that wait for one worker."""
-
 
 Reader = Callable[[Response], object]
 """Takes from a good answer what was asked for; raises replies.Unreadable when that is not there."""
@@ -93,7 +82,8 @@ class Failed:
 
 
 class Dispatch:
-    """The requests of one transfer: waiting, on the wire, done."""
+    """The requests of one transfer: waiting, on the wire, done. ``workers`` from the start, up to
+    ``most_workers`` (none: as many) when the concurrency grows."""
 
     def __init__(
         self,
@@ -106,6 +96,7 @@ class Dispatch:
         random: Callable[[], float],
         rate: int = 0,
         hurry: float = 1.0,
+        most_workers: int = 0,
     ) -> None:
         self._name = name
         self._hurry = hurry
@@ -119,15 +110,11 @@ class Dispatch:
         self._skew = 0.0
         self._resolved = False
         self._budget = Budget()
-        self.concurrency = concurrency
-        """Parts that may be on the wire while the server does not ask to slow down."""
         self._window = Window(concurrency, concurrency)
         self._waiting: list[Work] = []
         self._on_wire: dict[int, tuple[Work, int]] = {}
         self._tails: dict[Direction, Tail] = {"send": Tail(), "receive": Tail()}
-        self._loads = dict.fromkeys(range(1, workers + 1), 0)
-        self._next_seat = workers + 1
-        self._losses = 0
+        self._seats = Seats(workers, max(workers, most_workers))
         self._jobs = 0
         self.retries: Counter[str] = Counter()
         """How often each error code has led to another attempt."""
@@ -137,7 +124,7 @@ class Dispatch:
 
     @property
     def parts_on_wire(self) -> int:
-        return sum(self._loads.values())
+        return self._seats.parts
 
     @property
     def bytes_on_wire(self) -> bool:
@@ -149,6 +136,21 @@ class Dispatch:
         """Parts that may be on the wire now."""
         return self._window.limit
 
+    @property
+    def concurrency(self) -> int:
+        """Parts that may be on the wire while the server does not ask to slow down."""
+        return self._window.ceiling
+
+    @property
+    def more_workers(self) -> bool:
+        """More concurrency would bring more of them."""
+        return self._seats.more
+
+    def allow(self, concurrency: int) -> None:
+        """From now on so many."""
+        self._window = self._window.resized(concurrency)
+        self._seats.widen(concurrency)
+
     def submit(self, work: Work) -> None:
         self._waiting.append(work)
 
@@ -156,7 +158,7 @@ class Dispatch:
         """Forget all requests, also those on the wire: the workers are being ended."""
         self._waiting.clear()
         self._on_wire.clear()
-        self._loads.clear()
+        self._seats.clear()
         self._tails = {"send": Tail(), "receive": Tail()}
 
     # --- what to send now ------------------------------------------------------------------
@@ -194,10 +196,7 @@ class Dispatch:
             return CONTROL
         if work.slot is not None and self._pace.ready > now:
             return None
-        if self.parts_on_wire >= self._window.limit or not self._loads:
-            return None
-        seat = min(self._loads, key=lambda s: (self._loads[s], s))
-        return seat if self._loads[seat] < JOBS_A_WORKER else None
+        return self._seats.emptiest() if self._seats.parts < self._window.limit else None
 
     def _job(self, work: Work, seat: int) -> Job:
         work.attempt += 1
@@ -205,7 +204,7 @@ class Dispatch:
         region = self._regions.get(_bucket_of(work))
         self._on_wire[self._jobs] = work, seat
         if not work.control:
-            self._loads[seat] += 1
+            self._seats.take(seat)
         return Job(
             id=self._jobs,
             attempt=work.attempt,
@@ -247,8 +246,8 @@ class Dispatch:
             return None
         work, seat = entry
         self._over(verdict.job.id, 0.0 if verdict.failure else verdict.timing.waited, now)
-        if seat in self._loads and not work.control:
-            self._loads[seat] -= 1
+        if not work.control:
+            self._seats.give_back(seat)
         if verdict.response is not None:
             self._resolved = True
         if verdict.failure is not None:
@@ -311,13 +310,9 @@ class Dispatch:
 
     def lost(self, seat: int, now: float) -> list[Failed | Note]:
         """A worker is gone. Its jobs wait for another; a spare takes its seat."""
-        self._losses += 1
+        self._seats.lost(seat)
         notes: list[Failed | Note] = []
         failure = Failure("lost", "worker", f"worker {seat} ended")
-        if seat in self._loads:
-            del self._loads[seat]
-            self._loads[self._next_seat] = 0
-            self._next_seat += 1
         for job, (work, its_seat) in list(self._on_wire.items()):
             if its_seat == seat:
                 del self._on_wire[job]
@@ -330,8 +325,7 @@ class Dispatch:
         work, seat = self._on_wire.pop(job, (None, CONTROL))
         if work is None:
             return None
-        if seat in self._loads:
-            self._loads[seat] -= 1
+        self._seats.give_back(seat)
         self._over(job, 0.0, 0.0)
         failure = Failure("transport", "", text, connected=False)
         error = TransferError(f"{self._name}: {work.what}: {text}", failure, doubtful=work.doubtful)
@@ -344,7 +338,7 @@ class Dispatch:
 
     @property
     def too_many_losses(self) -> bool:
-        return self._losses > SPARES
+        return self._seats.too_many_losses
 
     def not_renewed(self, event: NotRenewed, now: float) -> Failed | None:
         """There are no newer keys. Of the requests for which the server has refused the present ones, one

@@ -277,6 +277,10 @@ class Progress:
     retries: int
     binds: str = ""
     """The stage that binds, in a word; empty while nothing is known."""
+    rate: float = 0.0
+    """Bytes a second that were moved since the last one."""
+    seconds: float = 0.0
+    """Since the transfer's start."""
 
 
 @dataclass(frozen=True, slots=True)

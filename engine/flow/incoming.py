@@ -44,6 +44,10 @@ class Incoming:
         """Bytes of all slots together: the most that one range can have."""
         return self._ledger.memory
 
+    def allow(self, parts: int) -> None:
+        """So many parts may own a slot at a time."""
+        self._ledger.most = parts
+
     @property
     def starved(self) -> bool:
         """There is a range to fetch, and no slot for it."""

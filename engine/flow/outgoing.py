@@ -144,6 +144,10 @@ class Outgoing:
         self._unsent = list(self._held)
         yield Until(lambda: self.ended and len(self.sent) == self.count)
 
+    def allow(self, parts: int) -> None:
+        """So many parts may own a slot at a time, two at least: one is read while another is sent."""
+        self._ledger.most = max(2, parts)
+
     @property
     def starved(self) -> bool:
         """There is more to read, and no slot for it."""

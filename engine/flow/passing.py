@@ -72,6 +72,10 @@ class Passing:
         """Bytes of all parts, once they are cut."""
         return self.size or None
 
+    def allow(self, parts: int) -> None:
+        """So many parts may own a slot at a time."""
+        self._ledger.most = parts
+
     @property
     def starved(self) -> bool:
         """There is a range to fetch, and no slot for it."""

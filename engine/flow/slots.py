@@ -56,10 +56,13 @@ class IllegalTransition(Exception):
 
 
 class Ledger:
-    """Slots of equal size cut from ``memory`` bytes; ``repr`` shows their states for a test or a log."""
+    """Slots of equal size cut from ``memory`` bytes, of which ``most`` may be used at a time (none: all);
+    ``repr`` shows their states for a test or a log."""
 
-    def __init__(self, memory: int, size: int) -> None:
+    def __init__(self, memory: int, size: int, most: int | None = None) -> None:
         self.memory = memory
+        self.most = most
+        """May be changed at any time; what is used already stays until it is free."""
         self._cut(size)
 
     def __repr__(self) -> str:
@@ -83,8 +86,10 @@ class Ledger:
         return self._states[slot.index]
 
     def grant(self, event: str) -> Slot | None:
-        """The free slot used last, moved on by ``event`` (``fill``, ``receive``); None when none is free."""
-        if not self._free:
+        """The free slot used last, moved on by ``event`` (``fill``, ``receive``); None when none is free, or
+        enough are used."""
+        used = len(self.slots) - len(self._free)
+        if not self._free or (self.most is not None and used >= self.most):
             return None
         slot = self.slots[self._free[-1]]
         self.move(slot, event)

@@ -32,6 +32,11 @@ class Window:
     raised: float = -inf
     """When ``limit`` last went up."""
 
+    def resized(self, ceiling: int) -> Window:
+        """Another ``ceiling``; the limit follows it up at once, unless throttling holds it below the old."""
+        limit = ceiling if self.limit >= self.ceiling else min(self.limit, ceiling)
+        return replace(self, limit=limit, ceiling=ceiling)
+
     def throttled(self, now: float) -> Window:
         """A request was answered with throttling."""
         if now - self.halved < PACE:

@@ -13,13 +13,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from errno import EPIPE
-from typing import Protocol
 
 from ..books import Books
 from ..errors import Gof3rError, Interrupted, ReaderGone, TransferError
-from ..values import Part, Verdict
+from ..values import Verdict
 from .account import Account
-from .binding import binding
+from .climb import Climb
 from .dispatch import Dispatch, Done, Failed, Work
 from .events import (
     Action,
@@ -34,7 +33,6 @@ from .events import (
     Lost,
     Note,
     NotRenewed,
-    Progress,
     Refused,
     Renew,
     Renewed,
@@ -47,6 +45,8 @@ from .events import (
     Total,
     Warn,
 )
+from .feed import Feed
+from .pulse import STILL, Pulse
 from .signers import Signers
 from .story import (
     Answer,
@@ -60,58 +60,20 @@ from .story import (
     Until,
 )
 
-STILL = 300.0
-"""Seconds without a byte moved, with a part on the wire, after which a transfer gives up: longer than any
-pause that S3 or a network has been seen to recover from."""
-
-GAP = 10.0
-"""Seconds between two beats that mean we were stopped ourselves (Ctrl-Z, a suspended machine): time that
-nobody else can be blamed for."""
-
-
-class Feed(Protocol):
-    """The parts of a transfer: ``Outgoing`` or ``Incoming``."""
-
-    def take(self, event: Event) -> list[Action]:
-        """Events that are about its parts; it ignores others."""
-
-    def grant(self) -> tuple[list[Action], list[Work]]:
-        """Slots given to parts, and the requests of parts that are ready."""
-
-    def accepted(self, part: Part, verdict: Verdict) -> None: ...
-
-    @property
-    def done(self) -> int:
-        """Bytes of the parts that are where they should be."""
-
-    @property
-    def total(self) -> int | None:
-        """Bytes that will be there in the end, as far as that is known."""
-
-    @property
-    def starved(self) -> bool:
-        """There is more to do, and no slot for it."""
-
-
-class NoParts:
-    """The feed of a story that moves no parts."""
-
-    done, total, starved = 0, None, False
-
-    def take(self, event: Event) -> list[Action]:
-        return []
-
-    def grant(self) -> tuple[list[Action], list[Work]]:
-        return [], []
-
-    def accepted(self, part: Part, verdict: Verdict) -> None:
-        raise AssertionError(f"part {part.number} of a story without parts")
-
 
 class Transfer:
-    """One transfer from its first event to ``Finish``. ``now`` is always the shell's monotonic second."""
+    """One transfer from its first event to ``Finish``. ``now`` is always the shell's monotonic second.
+    ``climb`` finds out how many parts fly at once; without it dispatch's concurrency holds."""
 
-    def __init__(self, name: str, story: Story, feed: Feed, dispatch: Dispatch, signers: Signers) -> None:
+    def __init__(
+        self,
+        name: str,
+        story: Story,
+        feed: Feed,
+        dispatch: Dispatch,
+        signers: Signers,
+        climb: Climb | None = None,
+    ) -> None:
         self._name = name
         self._story = story
         self._feed = feed
@@ -135,20 +97,24 @@ class Transfer:
         self._finished = False
         # What is told of it.
         self._account = Account()
-        # Watching for stillness.
-        self._moved = 0
-        self._moved_at = self._handled_at = 0.0
-        self._beat_at: float | None = None
+        self._pulse = Pulse(feed, dispatch, self._account, climb)
+        self._handled_at = 0.0
 
     @property
     def books(self) -> Books:
         """How long each stage took so far."""
         return self._account.books()
 
+    @property
+    def found(self) -> int:
+        """The concurrency that was found out; 0 where it was given."""
+        return self._pulse.found
+
     def start(self, now: float) -> list[Action]:
         """The first actions."""
-        self._moved_at = self._handled_at = now
+        self._handled_at = now
         self._signers.begin(now)
+        self._pulse.begin(now)
         self._next(None, now)
         return self._after(now)
 
@@ -258,21 +224,10 @@ class Transfer:
             self._failed(failed, now)
 
     def _beat(self, beat: Beat, now: float) -> None:
-        moved = beat.moved
-        slept = self._beat_at is not None and now - self._beat_at > GAP
-        self._beat_at = now
-        self._actions.append(self._progress(beat))
-        if moved != self._moved or slept or not self._dispatch.bytes_on_wire:
-            self._moved, self._moved_at = moved, now
-        elif now - self._moved_at > STILL:
+        self._actions += self._pulse.beat(beat, now)
+        if self._pulse.still(now):
             minutes = int(STILL // 60)
             self._break(self._error(f"no byte has moved for {minutes} minutes; run again"), now)
-
-    def _progress(self, beat: Beat) -> Progress:
-        dispatch, feed = self._dispatch, self._feed
-        binds = binding(self.books, concurrency=dispatch.concurrency, cpu=beat.cpu, cores=beat.cores)
-        retries = dispatch.retries.total()
-        return Progress(feed.done, feed.total, dispatch.parts_on_wire, retries, binds.stage)
 
     # --- the story ------------------------------------------------------------------
 

@@ -16,8 +16,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from ..flow.dispatch import CONTROL, SPARES
 from ..flow.events import Drop
+from ..flow.seats import CONTROL, SPARES
 from ..values import Job
 from . import children
 from .channel import Receiver, Sender, pipe

@@ -16,7 +16,6 @@ from collections.abc import Callable
 from typing import Protocol
 
 from ..errors import Gof3rError
-from ..flow.dispatch import CONTROL
 from ..flow.events import (
     Action,
     Beat,
@@ -42,6 +41,7 @@ from ..flow.events import (
     ToCollector,
     Warn,
 )
+from ..flow.seats import CONTROL
 from ..flow.transfer import Transfer
 from ..flow.verify import judge
 from ..flow.watch import Watch

@@ -18,26 +18,26 @@ from typing import TYPE_CHECKING, Protocol
 from .. import orders
 from ..errors import Gof3rError, UsageError
 from ..flow.binding import binding
+from ..flow.climb import MOST, START, Climb
 from ..flow.dispatch import Dispatch
+from ..flow.feed import Feed, NoParts
 from ..flow.plan import MIN_PART, crowding, human, upload_plan, warnings_at
+from ..flow.seats import CONNECTIONS_A_WORKER
 from ..flow.signers import Signers
 from ..flow.slots import PAGE, Ledger, stride
 from ..flow.story import Story
-from ..flow.transfer import Feed, NoParts, Transfer
+from ..flow.transfer import Transfer
 from ..s3 import checksums
 from ..values import Role, Target
 from . import credentials
 from .parent import REMEDY, Listener, Ring
-from .slab import Slab
+from .slab import Slab, available
 from .source import Source, Witness
 from .worker import Settings
 
 if TYPE_CHECKING:
     from ..flow.download import Download
     from ..flow.incoming import Incoming
-
-CONNECTIONS_A_WORKER = 10
-"""S3 gives a connection about 90 MB/s; one worker moves 2.0 GB/s over TLS, 2.7 in the clear (measured)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +69,18 @@ def carry_out(
     if isinstance(order, orders.Copy) and order.source.role == "source":
         signed["source"] = terms.source_signer
     signers = Signers({role: credentials.resolve(signer, environ) for role, signer in signed.items()})
-    slots = _slots(order)
-    slab = _slab(slots if _moves_parts(order) else PAGE)
+    slots = _slots(order) if _moves_parts(order) else PAGE
+    slab = _slab(slots)
     story, feed, source = _pieces(order, slots, slab, listener, ends)
-    concurrency = terms.concurrency
+    climb = None
+    concurrency = most = terms.concurrency or 0
+    if not concurrency:
+        most = max(1, min(slots // stride(terms.part_size), MOST))
+        concurrency = min(START, most)
+        climb = Climb(concurrency, most, terms.part_size)
     cores = len(os.sched_getaffinity(0))
     workers = terms.workers or workers_for(concurrency, cores)
+    most_workers = terms.workers or workers_for(most, cores)
     dispatch = Dispatch(
         name=story.name,
         signers=signers,
@@ -84,13 +90,14 @@ def carry_out(
         random=random.random,
         rate=terms.rate,
         hurry=terms.hurry,
+        most_workers=most_workers,
     )
-    transfer = Transfer(story.name, story.story(), feed, dispatch, signers)
+    transfer = Transfer(story.name, story.story(), feed, dispatch, signers, climb)
     ring = Ring(
         transfer,
         slab,
         Settings(_ca_bundle(order), terms.hurry),
-        workers=workers,
+        workers=most_workers,
         listener=listener,
         source=source,
         sink=ends.sink,
@@ -105,7 +112,7 @@ def carry_out(
     except OSError as error:
         text = f"{story.name}: the system refuses a process or a pipe: {error.strerror}"
         raise Gof3rError(f"{text}; {REMEDY}") from None
-    books, cpu = transfer.books, ring.cpu
+    books, cpu, concurrency = transfer.books, ring.cpu, dispatch.concurrency
     return orders.Result(
         value,
         dict(dispatch.retries),
@@ -113,7 +120,8 @@ def carry_out(
         books,
         binding(books, concurrency=concurrency, cpu=cpu, cores=cores),
         cpu,
-        ring.memory,
+        found=transfer.found,
+        memory=ring.memory,
     )
 
 
@@ -173,7 +181,7 @@ def _put(
     exact = file_size is not None
     plan, warnings = upload_plan(order.terms.part_size, slots // step, size, exact=exact)
     if size is not None:
-        warnings.append(crowding(plan, size, order.terms.concurrency))
+        warnings.append(crowding(plan, size, order.terms.concurrency or START))
     for text in filter(None, warnings):
         listener.warning(text)
     parts = Outgoing(
@@ -256,8 +264,10 @@ def _slots(order: orders.Order) -> int:
     terms = order.terms
     sends = isinstance(order, (orders.Put, orders.Copy))
     step = stride(max(terms.part_size, MIN_PART) if sends else terms.part_size)
+    if terms.memory is None and terms.concurrency is None:
+        return step * max(START, min(MOST, available() // 4 // step))
     if terms.memory is None:
-        return step * max(terms.concurrency, 2)
+        return step * max(terms.concurrency or 0, 2)
     if terms.memory < 2 * step:
         raise UsageError(
             f"--memory {human(terms.memory)} holds fewer than two parts of {human(terms.part_size)}: "

@@ -21,6 +21,22 @@ SEATS = BOARD // 16
 """Processes that the board has room for."""
 
 
+CGROUP = "/sys/fs/cgroup/memory."
+"""Where a container sees its own limit (cgroup v2)."""
+
+
+def available() -> int:
+    """Bytes of memory that the machine could give without swapping, and a container's limit allows."""
+    import psutil  # late: few transfers ask
+
+    free = psutil.virtual_memory().available
+    try:
+        with open(f"{CGROUP}max") as most, open(f"{CGROUP}current") as now:
+            return max(0, min(free, int(most.read()) - int(now.read())))
+    except (OSError, ValueError):  # no container, another version, or "max"
+        return free
+
+
 class Slab:
     """``size`` bytes for slots, and the board. Raises OSError when there is no such memory."""
 

@@ -99,6 +99,7 @@ def test_what_is_not_an_age_is_refused_with_examples(text: str) -> None:
         ({"concurrency": 10_001}, "concurrency: 10001"),
         ({"concurrency": 1.5}, "concurrency: 1.5"),
         ({"concurrency": "3"}, "concurrency: '3'"),
+        ({"concurrency": "Auto"}, "concurrency: 'Auto'"),
         ({"concurrency": True}, "concurrency: True"),
         ({"retries": 0}, "retries: 0 is not a whole number of at least 1"),
         ({"workers": 0}, "workers: 0 is not a whole number from 1 to 64"),

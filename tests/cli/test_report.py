@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -95,17 +97,24 @@ def test_a_transfer_ends_with_its_duration_and_summary(capsys: pytest.CaptureFix
 @pytest.mark.parametrize(
     ("progress", "line"),
     [
-        (Progress(2**20, None, 3, 0), "1.0 MiB, 2.00 KiB/s, 3 parts in flight"),
         (
-            Progress(2**20, 4 * 2**20, 0, 2),
-            "1.0 MiB of 4.0 MiB (25%), 2.00 KiB/s, 0 parts in flight, 2 retries, 25m36s left",
+            Progress(2**20, None, 3, 0, rate=2048, seconds=1024),
+            "1.0 MiB, 2.00 KiB/s, average 1.00 KiB/s, 3 parts in flight",
         ),
-        (Progress(0, 0, 1, 0), "0 B, 2.00 KiB/s, 1 part in flight"),
-        (Progress(0, 0, 2, 1, "sink"), "0 B, 2.00 KiB/s, 2 parts in flight, 1 retry, sink binds"),
+        (
+            Progress(2**20, 4 * 2**20, 0, 2, rate=4096, seconds=512),
+            "1.0 MiB of 4.0 MiB (25%), 4.00 KiB/s, average 2.00 KiB/s, 25m36s left, "
+            "0 parts in flight, 2 retries",
+        ),
+        (Progress(0, 0, 1, 0), "0 B, 0 B/s, average 0 B/s, 1 part in flight"),
+        (
+            Progress(0, 10, 2, 1, "sink", rate=2048, seconds=1),
+            "0 B of 10 B (0%), 2.00 KiB/s, average 0 B/s, 2 parts in flight, 1 retry, sink binds",
+        ),
     ],
 )
 def test_progress_tells_what_is_known(progress: Progress, line: str) -> None:
-    assert report.progress_line(progress, 2048) == line
+    assert report.progress_line(progress) == line
 
 
 def test_a_log_gets_a_line_of_progress_every_ten_beats_and_only_when_asked(
@@ -114,10 +123,10 @@ def test_a_log_gets_a_line_of_progress_every_ten_beats_and_only_when_asked(
     asked, silent = report.Report(0.0, progress=True), report.Report(0.0)
     for beat in range(26):
         for told in (asked, silent):
-            told.progress(Progress(beat * 2**20, None, 1, 0))
+            told.progress(Progress(beat * 2**20, None, 1, 0, rate=2**20, seconds=beat * 2))
     assert capsys.readouterr().err.splitlines() == [
-        "gof3r: 10.0 MiB, 1.00 MiB/s, 1 part in flight",
-        "gof3r: 20.0 MiB, 1.00 MiB/s, 1 part in flight",
+        "gof3r: 10.0 MiB, 1.00 MiB/s, average 512.00 KiB/s, 1 part in flight",
+        "gof3r: 20.0 MiB, 1.00 MiB/s, average 512.00 KiB/s, 1 part in flight",
     ]
 
 
@@ -127,12 +136,30 @@ def test_a_terminal_has_one_line_of_progress_that_is_gone_before_anything_else(
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     told = report.Report(0.0)
     for beat in range(3):
-        told.progress(Progress(beat * 2**20, None, 1, 0))
+        told.progress(Progress(beat * 2**20, None, 1, 0, rate=2**20, seconds=beat))
     told.warning("look")
     erase = "\r\x1b[K"
-    lines = [f"{beat}.0 MiB, 1.00 MiB/s, 1 part in flight" for beat in (1, 2)]
+    lines = [f"{beat}.0 MiB, 1.00 MiB/s, average 1.00 MiB/s, 1 part in flight" for beat in (1, 2)]
     drawn = "".join(erase + line for line in lines)
     assert capsys.readouterr().err == f"{drawn}{erase}gof3r warning: look\n"
+
+
+@pytest.mark.parametrize(("columns", "shown"), [(20, "1.0 MiB, 1.00 MiB/s"), (0, "1 part in flight")])
+def test_a_line_of_progress_fits_the_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], columns: int, shown: str
+) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    monkeypatch.setattr(sys.stderr, "fileno", lambda: 2)
+    monkeypatch.setattr(os, "get_terminal_size", lambda fd: os.terminal_size((columns, 1)))
+    told = report.Report(0.0)
+    for beat in range(2):
+        told.progress(Progress(2**20, None, 1, 0, rate=2**20, seconds=beat))
+    assert capsys.readouterr().err.endswith(shown)
+
+
+def test_a_found_concurrency_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    report.Report(100.0).done(RECEIPT, replace(RESULT, found=37), 100.5)
+    assert capsys.readouterr().err.splitlines()[2:] == ["concurrency: 37, found by auto"]
 
 
 def test_a_warning_is_given_once(capsys: pytest.CaptureFixture[str]) -> None:

@@ -73,6 +73,12 @@ def test_what_is_given_is_ordered() -> None:
     assert put.target.headers == (("x-amz-request-payer", "requester"),)
 
 
+@pytest.mark.parametrize("command", ["put", "get", "verify"])
+def test_auto_leaves_the_concurrency_to_be_found(command: str) -> None:
+    terms = ask(command, options={**NAMED, "concurrency": "auto", "memory": "1GiB"}).order.terms
+    assert (terms.concurrency, terms.memory) == (None, 2**30)
+
+
 def test_a_get_takes_its_version_and_what_it_may_not_prove() -> None:
     options = {**NAMED, "versionId": "v1"}
     get = ordered(orders.Get, "get", options=options, flags=("no-md5",))
@@ -85,6 +91,7 @@ def test_a_get_takes_its_version_and_what_it_may_not_prove() -> None:
     [
         ({"concurrency": "0"}, "concurrency: 0 is not a whole number from 1 to 10000"),
         ({"concurrency": "many"}, "--concurrency: 'many' is not a whole number"),
+        ({"concurrency": "AUTO"}, "--concurrency: 'AUTO' is not a whole number"),
         ({"retries": "1.5"}, "--retries: '1.5' is not a whole number"),
         ({"workers": "-1"}, "workers: -1 is not a whole number from 1 to 64"),
         ({"workers": "9" * 5000}, "--workers: '9"),
@@ -478,4 +485,4 @@ def test_any_values_make_an_order_or_a_usage_error(
         assert "\n" not in str(error)
     else:
         terms = resolved.order.terms
-        assert terms.concurrency >= 1 and terms.part_size >= 1 and terms.retries >= 1
+        assert (terms.concurrency or 1) >= 1 and terms.part_size >= 1 and terms.retries >= 1

@@ -53,6 +53,7 @@ def test_statistics_are_one_line_of_json(capsys: pytest.CaptureFixture[str]) -> 
         "binds": "sink",
         "advice": "the sink binds: a faster reader",
         "stages": {"sink": {"seconds": 1.0, "bytes": 2**30}},
+        "concurrency_found": None,
         "parts": 52,
         "parts_seconds": 2.0,
         "connections": 7.5,

@@ -135,6 +135,25 @@ def test_a_rate_changes_no_byte(start: Start, boto: S3Client, bucket: str) -> No
     assert (code, got.stdout) == (0, data), got.said
 
 
+@pytest.mark.parametrize(("memory", "most"), [((), None), (("--memory=11MB",), 2)])
+def test_a_concurrency_that_is_found_out_moves_the_same_bytes(
+    start: Start, boto: S3Client, bucket: str, memory: tuple[str, ...], most: int | None
+) -> None:
+    data = noise(3 * PART + 1)
+    boto.put_object(Bucket=bucket, Key="from", Body=data)
+    for words in (
+        ("put", f"s3://{bucket}/k"),
+        ("get", f"s3://{bucket}/k"),
+        ("verify", f"s3://{bucket}/k"),
+        ("cp", f"s3://{bucket}/from", f"s3://{bucket}/to"),
+    ):
+        code, live = start.run(*words, "-s", str(PART), "-c", "auto", *memory, stdin=data)
+        assert code == 0, live.said
+        assert live.said[-1] == f"concurrency: {most or 10}, found by auto"  # too short to find more
+        assert live.stdout in (b"", data) and (live.stdout == data) == (words[0] == "get")
+    assert stored(boto, bucket) == data
+
+
 # --- --stats, --progress ------------------------------------------------------------------
 
 

@@ -50,7 +50,7 @@ def _check_requests(world: World) -> None:
     works = [*(work for work, _ in dispatch._on_wire.values()), *dispatch._waiting]
     assert len(set(map(id, works))) == len(works), "one attempt at a time"
     loads = Counter(seat for work, seat in dispatch._on_wire.values() if work.part)
-    assert {seat: load for seat, load in dispatch._loads.items() if load} == loads
+    assert {seat: load for seat, load in dispatch._seats.loads.items() if load} == loads
     new = [w.part.number for w in dispatch._waiting if w.part and w.direction == "receive" and not w.attempt]
     assert new == [world.next_first + i for i in range(len(new))], "slots are granted in part order"
 

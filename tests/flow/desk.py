@@ -9,8 +9,9 @@ from xml.sax.saxutils import escape
 from gof3r.engine.errors import Gof3rError
 from gof3r.engine.flow.dispatch import Dispatch
 from gof3r.engine.flow.events import Action, Event, Finish, Send, Show, Warn
+from gof3r.engine.flow.feed import NoParts
 from gof3r.engine.flow.signers import Signer, Signers
-from gof3r.engine.flow.transfer import NoParts, Transfer
+from gof3r.engine.flow.transfer import Transfer
 from gof3r.engine.flow.verify import judge
 from gof3r.engine.s3.request import encode
 from gof3r.engine.values import Failure, Job, Outcome, Request, Response

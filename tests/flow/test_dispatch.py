@@ -6,10 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from gof3r.engine.flow.dispatch import CONTROL, JOBS_A_WORKER, SPARES, Dispatch, Done, Failed, Work
+from gof3r.engine.flow.dispatch import Dispatch, Done, Failed, Work
 from gof3r.engine.flow.events import Beat, Event, Note, NotRenewed, Renewed, Send
+from gof3r.engine.flow.pulse import STILL
+from gof3r.engine.flow.seats import CONTROL, JOBS_A_WORKER, SPARES
 from gof3r.engine.flow.signers import Signer, Signers
-from gof3r.engine.flow.transfer import STILL
 from gof3r.engine.s3.operations import upload_part
 from gof3r.engine.values import (
     Credentials,

@@ -25,7 +25,6 @@ from hypothesis import strategies as st
 
 from gof3r.engine.errors import Interrupted
 from gof3r.engine.flow import plan, tail
-from gof3r.engine.flow.dispatch import SPARES
 from gof3r.engine.flow.events import (
     Cancelled,
     CollectorLost,
@@ -38,8 +37,9 @@ from gof3r.engine.flow.events import (
     SourceFailed,
 )
 from gof3r.engine.flow.outgoing import Outgoing
+from gof3r.engine.flow.pulse import STILL
 from gof3r.engine.flow.retry import SLOW
-from gof3r.engine.flow.transfer import STILL
+from gof3r.engine.flow.seats import SPARES
 from gof3r.engine.values import Credentials, Failure, Job, Response, Role
 from tests.flow.audit import check
 from tests.flow.scripts import REFUSED, RESET, Act, Die, Result, Script, after, honest, instead

@@ -17,8 +17,8 @@ import pytest
 
 from gof3r.engine.errors import Gof3rError, Interrupted
 from gof3r.engine.flow import plan
-from gof3r.engine.flow.dispatch import CONTROL
 from gof3r.engine.flow.events import CollectorLost, Event, Signalled, SinkFailed, SourceFailed
+from gof3r.engine.flow.seats import CONTROL
 from gof3r.engine.values import Failure, Job
 from tests.flow.scripts import REFUSED, RESET, Act, Die, Result, Script, after, honest, instead
 from tests.flow.store import FROM, FROM_SIDECAR, OBJECT, SIDECAR, Store, error

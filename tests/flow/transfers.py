@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gof3r.engine.flow.climb import Climb
 from gof3r.engine.flow.copy import Copy
 from gof3r.engine.flow.download import Download
 from gof3r.engine.flow.incoming import Incoming
@@ -33,6 +34,7 @@ def put(
     attempts: int = 10,
     seed: int | None = None,
     credentials: Credentials | None = None,
+    climb: Climb | None = None,
 ) -> World:
     """An upload of real bytes, in parts far smaller than S3's."""
     plan = UploadPlan(part_size, slots * stride(part_size))
@@ -49,6 +51,7 @@ def put(
         attempts=attempts,
         seed=seed,
         credentials=credentials,
+        climb=climb,
     )
 
 
@@ -82,6 +85,7 @@ def get(
     attempts: int = 10,
     seed: int | None = None,
     credentials: Credentials | None = None,
+    climb: Climb | None = None,
 ) -> World:
     """A download of what ``store`` keeps."""
     memory = slots * stride(part_size)
@@ -104,6 +108,7 @@ def get(
         attempts=attempts,
         seed=seed,
         credentials=credentials,
+        climb=climb,
     )
 
 
@@ -125,6 +130,7 @@ def copy(
     attempts: int = 10,
     seed: int | None = None,
     credentials: Credentials | None = None,
+    climb: Climb | None = None,
 ) -> World:
     """A copy of what ``store`` keeps as its source."""
     memory = slots * stride(part_size)
@@ -151,4 +157,5 @@ def copy(
         attempts=attempts,
         seed=seed,
         credentials=credentials,
+        climb=climb,
     )

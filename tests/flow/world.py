@@ -25,7 +25,8 @@ from typing import Protocol
 from urllib.parse import parse_qs
 
 from gof3r.engine.errors import Gof3rError
-from gof3r.engine.flow.dispatch import CONTROL, JOBS_A_WORKER, SPARES, Dispatch
+from gof3r.engine.flow.climb import Climb
+from gof3r.engine.flow.dispatch import Dispatch
 from gof3r.engine.flow.events import (
     Action,
     Announce,
@@ -51,6 +52,7 @@ from gof3r.engine.flow.incoming import Incoming
 from gof3r.engine.flow.outgoing import Outgoing
 from gof3r.engine.flow.passing import Passing
 from gof3r.engine.flow.retry import SLOW
+from gof3r.engine.flow.seats import CONTROL, JOBS_A_WORKER, SPARES
 from gof3r.engine.flow.signers import Signer, Signers
 from gof3r.engine.flow.story import Story
 from gof3r.engine.flow.transfer import Transfer
@@ -85,6 +87,10 @@ class Told(Protocol):
     def story(self) -> Story: ...
 
 
+MOST_WORKERS = 4
+"""Of a transfer that finds out how many parts fly at once."""
+
+
 class World:
     """``on`` scripts what comes of single requests, ``default`` of all others; ``before`` runs before each
     step (None to go on, or an event that happens now). ``seed``: the die of this history; None for the order
@@ -104,6 +110,7 @@ class World:
         attempts: int = 10,
         seed: int | None = None,
         credentials: Credentials | None = None,
+        climb: Climb | None = None,
     ) -> None:
         self.store = store
         self.random = Random(seed or 0)  # one history, also where nothing is shuffled
@@ -119,11 +126,14 @@ class World:
             concurrency=concurrency,
             attempts=attempts,
             random=self.random.random,
+            most_workers=MOST_WORKERS if climb else 0,
         )
         self.feed = feed
-        self.transfer = Transfer(story.name, story.story(), feed, self.dispatch, self.signers)
+        self.transfer = Transfer(story.name, story.story(), feed, self.dispatch, self.signers, climb)
         self.capacity = capacity
         self._workers, self._concurrency = workers, concurrency
+        if climb:
+            self._workers, self._concurrency = MOST_WORKERS, climb.most
         # What a test may set.
         self.scripts: dict[str, list[Script]] = {}
         self.default: Callable[[Job], Script] = lambda job: honest
@@ -341,7 +351,7 @@ class World:
             if received == job.part.length:
                 digests = checksums.compute(job.digests, memoryview(data))
             answer = Response(answer.status, answer.headers)
-        self.moved += received or (job.part.length if job.part else 0)
+        self.moved += received or (job.part.length if job.part and job.slot else 0)
         began, now = self.now - waited, self.now
         timing = Timing(began, began, began, began, now, now, now)
         self._judge(
