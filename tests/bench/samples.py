@@ -14,12 +14,12 @@ from gof3r.config import CHECKSUMS
 from gof3r.engine.books import Bottleneck
 
 MACHINE = {
+    "instance": "c6in.4xlarge",
     "cpu": "AMD EPYC 7R13",
     "cores": 16,
     "memory_bytes": 32 * GiB,
-    "kernel": "Linux 6.1.0",
     "nics_mbit": {"ens5": 12500},
-    "instance": "c6in.4xlarge",
+    "kernel": "Linux 6.1.0",
     "python": "3.11.7",
     "libcurl": "PycURL/7.49.0 libcurl/8.23.0 OpenSSL/3.6.5 zlib/1.2.13",
     "gof3r": "1.0.0",
