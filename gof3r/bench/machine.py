@@ -80,10 +80,11 @@ def _libcurl() -> str:
 def text(machine: Mapping[str, object]) -> str:
     """``c6in.4xlarge, AMD EPYC, 16 cores, 32.0 GiB, ens5 12.5 Gbit/s, Linux 6.1.0, Python 3.11.7, ...``: one
     line of whatever ``machine`` has, which may come from a file."""
-    return shown(", ".join(filter(None, (_told(name, value) for name, value in machine.items()))))
+    return shown(", ".join(filter(None, (told(name, value) for name, value in machine.items()))))
 
 
-def _told(name: str, value: object) -> str:
+def told(name: str, value: object) -> str:
+    """One of them; empty of nothing."""
     match name, value:
         case _, None | "":
             return ""

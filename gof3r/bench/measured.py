@@ -27,6 +27,7 @@ Mode = Literal["put", "get", "mixed"]
 
 GiB = 2**30
 MiB = 2**20
+KiB = 2**10
 
 NEAR = 0.97
 """Of the best rate: what needs less of this machine must reach to be preferred. What two seconds of one
