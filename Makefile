@@ -47,7 +47,7 @@ bench: $(BENCH_STAMP)
 
 $(BENCH_STAMP): $(STAMP)
 	@$(TIMED) set -e; \
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --use-pep517 --editable '.[local,bench]'; \
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --use-pep517 --editable '.[local,peers]'; \
 	touch $@
 
 clean:

@@ -19,7 +19,8 @@ def main(wishes: int, news: int) -> int:
     if start is None:
         return 0
     try:
-        from .proc.session import Ends, carry_out  # late: to be reported, should it fail
+        from .proc.pieces import Ends
+        from .proc.session import carry_out  # late: to be reported, should it fail
 
         ends = Ends(start.source, start.sink, caller, start.vouched)
         caller.end(carry_out(start.order, caller, os.environ, ends))

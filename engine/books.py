@@ -56,6 +56,8 @@ class Books:
     """Parts on the wire, on average."""
     limit: float = 0.0
     """Parts that might have been, on average: the concurrency, less what throttling took."""
+    concurrency: float = 0.0
+    """Asked for, on average."""
     parts: int = 0
     """Attempts that succeeded."""
     latency: Sequence[float] = ()

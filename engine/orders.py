@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 from .books import Binding, Books
 from .values import Credentials, Header, Target
@@ -174,6 +175,57 @@ class Read:
 
 
 @dataclass(frozen=True, slots=True)
+class Made:
+    """An object that was made to be read."""
+
+    key: str
+    etag: str
+
+
+@dataclass(frozen=True, slots=True)
+class Furnish:
+    """Objects made to be read, below the target's key."""
+
+    target: Target
+    size: int
+    """Bytes of each."""
+    count: int
+    checksums: tuple[str, ...] = ("crc64nvme",)
+    terms: Terms = field(default_factory=Terms)
+
+
+Mode = Literal["put", "get", "mixed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """Requests below the target's key, as many at a time as the terms say: what a store gives."""
+
+    target: Target
+    mode: Mode
+    """``mixed``: one in two is a get."""
+    size: int
+    """Bytes of an object."""
+    objects: tuple[Made, ...] = ()
+    """Of that size each: what is read."""
+    foreign: bool = False
+    """Others have made them: what is read first must come again."""
+    seconds: float = 10.0
+    """For which it is measured, after ``warmup`` more."""
+    warmup: float = 2.0
+    checksums: tuple[str, ...] = ("crc64nvme",)
+    terms: Terms = field(default_factory=Terms)
+
+
+@dataclass(frozen=True, slots=True)
+class Clear:
+    """Everything below the target's key is removed, all versions and uploads."""
+
+    target: Target
+    terms: Terms = field(default_factory=Terms)
+
+
+@dataclass(frozen=True, slots=True)
 class Result:
     """What came of an order."""
 
@@ -194,4 +246,4 @@ class Result:
     """Parts at once in the end, where they were to be found out."""
 
 
-Order = Put | Get | Verify | Copy | Remove | Info | List | Uploads | Read
+Order = Put | Get | Verify | Copy | Remove | Info | List | Uploads | Read | Furnish | Load | Clear

@@ -30,6 +30,12 @@ def run(command: Command, environ: Mapping[str, str]) -> None:
         if command.name == "presign":
             _presign(resolve.presign(command, environ), environ)
             return
+        if command.name == "bench":
+            with held():
+                from .bench.front import bench  # late, as transfers
+
+            bench(command, report, environ)
+            return
         resolved = resolve.order(command, environ)
         with held():
             from . import transfers  # late: usage errors and help need no curl
@@ -86,7 +92,8 @@ class _Answers:
 
 def _ask(command: Command, order: orders.Order, report: Report, environ: Mapping[str, str]) -> None:
     from gof3r.engine.flow.info import ObjectInfo
-    from gof3r.engine.proc.session import Ends, carry_out
+    from gof3r.engine.proc.pieces import Ends
+    from gof3r.engine.proc.session import carry_out
 
     result = carry_out(order, _Answers(report, _lines_of(command, order)), environ, Ends())
     if isinstance(result.value, ObjectInfo):

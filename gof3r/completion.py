@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from .arguments import Option, options_of
-from .usage import ALIASES, COMMANDS, GROUPS, SHELLS, TOP
+from .usage import ALIASES, COMMANDS, GROUPS, MODES, SHELLS, TOP
 
 _FILES = frozenset({"PATH", "FILE"})  # what stands in a text for the name of a file
 _CHOICES = {
@@ -54,6 +54,8 @@ def _levels() -> list[_Level]:
         words = {word: _first(texts[level]) for above, word, level in _steps() if above == name}
         if name == "completion":
             words = dict.fromkeys(SHELLS, "")
+        if name == "bench":
+            words = dict.fromkeys(MODES, "")
         files = any(argument in text for argument in _TAKES_FILES)
         levels.append(_Level(name, words, files, tuple(options_of(text).values())))
     return levels

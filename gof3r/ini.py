@@ -35,6 +35,13 @@ _OF_ONE_CALL = frozenset(
         *("trace", "source-header", "source-endpoint", "source-region", "source-profile"),
     }
 )
+_OF_ONE_RUN = frozenset(
+    {
+        *("size", "partsize", "concurrency", "workers", "duration", "warmup", "checksum", "memory"),
+        *("existing", "csv", "plot", "compare"),
+    }
+)
+"""What a run of bench measures: lists of what a transfer's options name one of."""
 _COLLECTED = "header"
 _WRITTEN = ("put", "get", "cp", "rm")  # the original's commands
 
@@ -90,7 +97,7 @@ def read(text: str, where: str) -> dict[str, dict[str, Values]]:
         option = names.get(key.lower())
         if option is None:
             _bad(at, f"{section} has no option {key!r}")
-        if option.long in _OF_ONE_CALL:
+        if option.long in _OF_ONE_CALL or (section == "bench" and option.long in _OF_ONE_RUN):
             _bad(at, f"{key!r} belongs on the command line")
         if not equals:
             _bad(at, f"expected {key} = VALUE")

@@ -131,6 +131,8 @@ class Report:
         self._stats = stats
         self.trace: Trace | None = None
         """Is told of each step."""
+        self.heading = ""
+        """What stands before a terminal's line of progress: which of several things goes on."""
         self._warned: set[str] = set()
         self._beats = 0
         self._drawn = False
@@ -153,7 +155,7 @@ class Report:
         self._beats += 1
         if not self._progress or self._beats == 1:
             return  # the first comes at the start
-        text = progress_line(progress)
+        text = self.heading + progress_line(progress)
         if self._terminal:
             say(_ERASE + text[: _columns()], end="")
             self._drawn = True

@@ -66,6 +66,11 @@ def presign(command: Command, environ: Environ) -> ordering.Presign:
     )
 
 
+def headers(command: Command) -> tuple[Header, ...]:
+    """Those that were given. Raises UsageError."""
+    return _headers(command.headers)
+
+
 def config_of(command: Command) -> Config:
     """The settings among the options of ``command``. Raises UsageError."""
     options, flags = command.options, command.flags

@@ -15,8 +15,9 @@ from collections.abc import Sequence
 from gof3r.engine import orders
 from gof3r.engine.errors import Gof3rError
 from gof3r.engine.flow.events import Receipt
+from gof3r.engine.proc.pieces import Ends
 from gof3r.engine.proc.producer import Producer
-from gof3r.engine.proc.session import Ends, carry_out
+from gof3r.engine.proc.session import carry_out
 
 from .destination import Destination
 from .report import Report

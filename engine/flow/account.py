@@ -31,10 +31,10 @@ class Account:
         self._began: float | None = None
         self._ended = 0.0
         # Areas under curves, from one look to the next.
-        self._looked = self._watched = self._wired = self._limited = 0.0
+        self._looked = self._watched = self._wired = self._limited = self._asked = 0.0
         self._told = 0.0, 0.0
         """The areas when somebody last asked how busy the connections were."""
-        self._on_wire = self._limit = 0
+        self._on_wire = self._limit = self._concurrency = 0
         self._starved = False
 
     def take(self, event: Event, now: float) -> None:
@@ -69,17 +69,19 @@ class Account:
         self._add("first byte", times.answered - times.sent)
         self._first_byte.append(times.answered - times.sent)
 
-    def look(self, now: float, on_wire: int, limit: int, starved: bool) -> None:
-        """From ``now`` on so many parts are on the wire, of ``limit`` that may be; ``starved``: there is more
-        to do, and no slot for it."""
+    def look(self, now: float, on_wire: int, limit: int, concurrency: int, starved: bool) -> None:
+        """From ``now`` on so many parts are on the wire, of ``limit`` that may be, of ``concurrency`` that
+        were asked for; ``starved``: there is more to do, and no slot for it."""
         passed = now - self._looked
         if self._on_wire:
             self._wired += self._on_wire * passed
             self._limited += self._limit * passed
+            self._asked += self._concurrency * passed
             self._watched += passed
         if self._starved:
             self._add("slot wait", passed)
-        self._looked, self._on_wire, self._limit, self._starved = now, on_wire, limit, starved
+        self._looked, self._on_wire, self._starved = now, on_wire, starved
+        self._limit, self._concurrency = limit, concurrency
 
     def busy(self) -> float:
         """The share of the connections that carried a part since this was asked last; 0 without any."""
@@ -95,6 +97,7 @@ class Account:
             stages=tuple(Stage(name, self._seconds[name], self._bytes[name]) for name in STAGES),
             connections=self._wired / seconds if seconds else 0.0,
             limit=self._limited / self._watched if self._watched else 0.0,
+            concurrency=self._asked / self._watched if self._watched else 0.0,
             parts=len(self._latency),
             latency=self._latency,
             first_byte=self._first_byte,

@@ -31,7 +31,7 @@ THROTTLED = 0.8
 """Of the concurrency asked for, on average: less, and the server's refusals bind."""
 
 
-def binding(books: Books, *, concurrency: int, cpu: Mapping[str, float], cores: int) -> Binding:
+def binding(books: Books, *, cpu: Mapping[str, float], cores: int) -> Binding:
     """What binds, by the ``books`` and by the CPU seconds of each process (``worker 1``, ``collector``)."""
     if books.seconds < SHORT or not books.parts:
         return Binding("", "too short to have a bottleneck: start and end are most of it")
@@ -59,11 +59,11 @@ def binding(books: Books, *, concurrency: int, cpu: Mapping[str, float], cores: 
     full = max(workers, default=0.0) / books.seconds
     if full >= FULL:
         return Binding("worker", f"a worker used {full:.0%} of its core; more --workers")
-    if 0 < books.limit < THROTTLED * concurrency:
+    if 0 < books.limit < THROTTLED * books.concurrency:
         return Binding(
             "throttling",
-            f"the server asks to slow down: {books.limit:.1f} of {concurrency} connections were allowed; "
-            "spread keys over more prefixes, or use a smaller -c",
+            f"the server asks to slow down: {books.limit:.1f} of {books.concurrency:.0f} connections were "
+            "allowed; spread keys over more prefixes, or use a smaller -c",
         )
     if books.wire >= WIRED:
         return Binding("network", _network(books))

@@ -60,6 +60,8 @@ class Beat:
     """CPU seconds of each process so far: ``parent``, ``worker 1``..."""
     cores: int = 1
     """Of this machine, that we may use."""
+    at: float = 0.0
+    """Monotonic second in which the bytes were counted."""
 
 
 @dataclass(frozen=True, slots=True)

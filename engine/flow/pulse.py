@@ -74,8 +74,7 @@ class Pulse:
 
     def _progress(self, beat: Beat, rate: float, now: float) -> Progress:
         dispatch, feed = self._dispatch, self._feed
-        books = self._account.books()
-        binds = binding(books, concurrency=dispatch.concurrency, cpu=beat.cpu, cores=beat.cores)
+        binds = binding(self._account.books(), cpu=beat.cpu, cores=beat.cores)
         return Progress(
             feed.done,
             feed.total,

@@ -225,6 +225,7 @@ class Transfer:
 
     def _beat(self, beat: Beat, now: float) -> None:
         self._actions += self._pulse.beat(beat, now)
+        self._actions += self._feed.take(beat)
         if self._pulse.still(now):
             minutes = int(STILL // 60)
             self._break(self._error(f"no byte has moved for {minutes} minutes; run again"), now)
@@ -324,7 +325,10 @@ class Transfer:
             self._actions += actions
             for work in works:
                 self._dispatch.submit(work)
-        self._account.look(now, self._dispatch.parts_on_wire, self._dispatch.limit, self._feed.starved)
+        dispatch = self._dispatch
+        self._account.look(
+            now, dispatch.parts_on_wire, dispatch.limit, dispatch.concurrency, self._feed.starved
+        )
         if not self._finished:
             self._actions += [Renew(role) for role in self._signers.due(now)]
             self._actions += self._dispatch.slow(now)

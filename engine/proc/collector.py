@@ -204,7 +204,8 @@ class Collector:
         verdict = judge(outcome)
         self._verdicts.send(verdict)
         job = verdict.job
-        if verdict.failure is None and job.direction == "receive" and job.part and job.slot:
+        wanted = bool(self._digests) or self._writer is not None
+        if wanted and verdict.failure is None and job.direction == "receive" and job.part and job.slot:
             now = time.monotonic()
             for piece in self._turns.put(job.part.number, Piece(job.part, job.slot, now)):
                 piece.turn = now - piece.arrived

@@ -230,7 +230,7 @@ class Ring:
         if now >= self._weigh_at:
             self._weigh_at = now + WEIGH
             self._weigh()
-        self._handle(Beat(sum(self._slab.moved), self._crew.cpu, self._cores))
+        self._handle(Beat(sum(self._slab.moved), self._crew.cpu, self._cores, time.monotonic()))
         for role in [role for role, look in self._lookups.items() if look.ends_at <= now]:
             self._looked_up(role)
         for number in self._watch.look({n: self._slab.ticks[n] for n in self._crew.pids}, now):
@@ -306,6 +306,7 @@ class Ring:
             self._handle(Refused(f"the system refuses a process: {error.strerror}; {REMEDY}"))
 
     def _hush(self) -> None:
+        self._weigh()
         self._crew.dismiss()
         self._crew.remove(CONTROL)
         if self._source is not None and self._source.filling:

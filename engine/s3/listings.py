@@ -92,6 +92,27 @@ def uploads(response: Response) -> UploadsPage:
     return UploadsPage(entries, _exact(page.next("NextKeyMarker")), page.next("NextUploadIdMarker"))
 
 
+def versions(response: Response) -> tuple[tuple[str, str], ...]:
+    """The keys and version ids, delete markers among them, of a page of ListObjectVersions' answer. Raises
+    Unreadable."""
+    page = _Page(response, "ListVersionsResult")
+    encoded = page.said.get("EncodingType", "").strip().lower() == "url"
+    found = [
+        (_required(each, "Key"), _required(each, "VersionId"))
+        for tag in ("Version", "DeleteMarker")
+        for each in page.entries(tag)
+    ]
+    return tuple((_decoded(key) if encoded else key, version) for key, version in found)
+
+
+def refusals(response: Response) -> tuple[tuple[str, str, str], ...]:
+    """DeleteObjects' answer: of each entry that was not deleted, key, code and message. Raises Unreadable."""
+    errors = [fields(each) for each in _root(response, "DeleteResult") if each.tag == "Error"]
+    return tuple(
+        (each.get("Key", ""), each.get("Code", ""), one_line(each.get("Message", ""))) for each in errors
+    )
+
+
 def tags(response: Response) -> tuple[tuple[str, str], ...]:
     """GetObjectTagging's answer: keys and values. Raises Unreadable."""
     found = _root(response, "Tagging").find("TagSet")

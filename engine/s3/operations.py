@@ -97,6 +97,24 @@ def list_objects(target: Target, token: str = "", max_keys: int = 1000) -> Reque
     return request_for(_bucket(target), "list_objects", "GET", query)
 
 
+def list_object_versions(target: Target) -> Request:
+    """The first page of the bucket's versions and delete markers whose keys begin with the target's."""
+    query = [("versions", ""), ("encoding-type", "url"), ("max-keys", "1000"), ("prefix", target.key)]
+    return request_for(_bucket(target), "list_object_versions", "GET", query)
+
+
+def delete_objects(target: Target, entries: Sequence[tuple[str, str]]) -> Request:
+    """Up to 1000 keys of the target's bucket, with a version id each, or "". Only what is refused is named in
+    the answer."""
+    xml = [f'<Delete xmlns="{_NAMESPACE}"><Quiet>true</Quiet>']
+    for key, version in entries:
+        of_version = f"<VersionId>{_escaped(version)}</VersionId>" if version else ""
+        xml.append(f"<Object><Key>{_escaped(key)}</Key>{of_version}</Object>")
+    body = "".join([*xml, "</Delete>"]).encode()
+    asked = (("Content-Type", "application/xml"), *_content_md5(body))
+    return request_for(_bucket(target), "delete_objects", "POST", [("delete", "")], asked, body)
+
+
 def put_object(target: Target, headers: Sequence[Header] = (), body: bytes = b"") -> Request:
     """An inline ``body`` brings its Content-MD5; a slot's bytes get theirs where the slot is."""
     digests = _content_md5(body) if body else ()

@@ -30,7 +30,9 @@ _SSE_C_OPERATIONS = frozenset(
 )
 """Those whose page in the S3 API reference lists x-amz-server-side-encryption-customer-key."""
 
-_BUCKET_OPERATIONS = frozenset({"list_objects", "list_multipart_uploads"})
+_BUCKET_OPERATIONS = frozenset(
+    {"list_objects", "list_object_versions", "list_multipart_uploads", "delete_objects"}
+)
 
 MAX_KEY = 1024
 """Bytes of UTF-8; S3 User Guide, "Naming Amazon S3 objects"."""

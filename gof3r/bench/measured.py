@@ -120,6 +120,8 @@ class Run:
     machine: Mapping[str, object]
     """What ``machine.machine`` says of it."""
     results: tuple[Measured, ...]
+    given: tuple[str, ...] = ()
+    """Options without which the endpoint is not reached as it was."""
 
 
 def best(results: Sequence[Measured]) -> Measured | None:
@@ -149,6 +151,7 @@ def command(run: Run, best: Measured) -> str:
         options += ["--checksum", ",".join(run.checksums)]
     if not _AWS.fullmatch(_host(run.endpoint)):
         options += [f"--endpoint={run.endpoint}"]
+    options += run.given
     verbs = ("put", "get") if run.mode == "mixed" else (run.mode,)
     lines = [shlex.join(["gof3r", verb, f"s3://{bucket}/KEY", *options, "--no-md5"]) for verb in verbs]
     return "; ".join(lines)
@@ -180,6 +183,7 @@ def as_json(run: Run) -> str:
         "duration_seconds": run.duration,
         "warmup_seconds": run.warmup,
         "checksums": run.checksums,
+        "given": run.given,
         "machine": dict(run.machine),
         "best": found and {"bytes_per_second": round(found.rate), **_told(found.setting)},
         "command": found and command(run, found),
@@ -253,6 +257,7 @@ def _run(found: object) -> Run:
         checksums=field(found, "checksums", fields.list_of(fields.text)),
         machine=field(found, "machine", fields.table_of(fields.fact)),
         results=field(found, "results", fields.list_of(_measured)),
+        given=field(found, "given", fields.list_of(fields.text)),
     )
 
 

@@ -132,9 +132,14 @@ def _percentile(found: Sequence[float], name: str, scale: float = 1.0) -> float 
 
 
 def lines(run: Run) -> Iterator[str]:
-    """Everything for a terminal: the table; below it on what it was measured, the best, what to type."""
+    """Everything for a terminal: the table, and what stands below it."""
     yield from heading().splitlines()
     yield from map(row, run.results)
+    yield from footing(run)
+
+
+def footing(run: Run) -> Iterator[str]:
+    """On what it was measured, the best, what to type."""
     yield ""
     if any(None in (one.setting.concurrency, one.setting.workers) for one in run.results):
         yield "*: chosen by gof3r"

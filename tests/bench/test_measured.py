@@ -128,6 +128,7 @@ def test_the_file_has_names_with_units_and_what_follows_from_the_rest() -> None:
         "duration_seconds": 10.0,
         "warmup_seconds": 2.0,
         "checksums": ["crc64nvme"],
+        "given": [],
         "machine": RUN.machine,
         "best": {"bytes_per_second": 1_250_000_000, **result["setting"]},
         "command": measured.command(RUN, ONE),

@@ -149,9 +149,14 @@ def test_the_table_has_every_option_of_every_command_and_no_other() -> None:
     assert documented().keys() == existing().keys()
 
 
-def test_an_option_has_one_row_for_a_spelling() -> None:
-    spellings = [row[0] for row in rows()]
-    assert len(spellings) == len(set(spellings))
+def test_an_option_of_a_command_has_one_row() -> None:
+    pairs = [
+        (command, row[0])
+        for row in rows()
+        for name in row[1].split(", ")
+        for command in NAMES.get(name, [name])
+    ]
+    assert len(pairs) == len(set(pairs))
 
 
 def test_defaults_in_the_table_are_those_of_the_help() -> None:

@@ -4,6 +4,7 @@ and a clock that jumps to the next deadline when there is nothing to answer."""
 from __future__ import annotations
 
 from urllib.parse import parse_qsl, unquote
+from xml.etree.ElementTree import fromstring
 from xml.sax.saxutils import escape
 
 from gof3r.engine.errors import Gof3rError
@@ -32,6 +33,10 @@ class Bucket(Store):
         super().__init__()
         self.page = page
         self.began: list[tuple[str, str, str]] = []
+        self.versions: list[tuple[str, str, str]] = []
+        """Key, version id, and Version or DeleteMarker."""
+        self.kept: set[str] = set()
+        """Keys that may not be deleted."""
 
     def answer(self, request: Request, headers: dict[str, str], body: bytes, length: int) -> Response:  # type: ignore[override]
         query = dict(parse_qsl(request.query, keep_blank_values=True))
@@ -39,6 +44,10 @@ class Bucket(Store):
             case "delete_object":
                 self.objects.pop(request.path, None)
                 return Response(204, {})
+            case "list_object_versions":
+                return self._list_versions(query)
+            case "delete_objects":
+                return self._delete(body)
             case "list_objects":
                 return self._list_objects(query)
             case "list_multipart_uploads":
@@ -66,6 +75,27 @@ class Bucket(Store):
         if len(keys) > self.page:
             after = f"<NextContinuationToken>{encode(keys[self.page - 1])}</NextContinuationToken>"
         return self._listing("ListBucketResult", f"<EncodingType>url</EncodingType>{xml}", after)
+
+    def _list_versions(self, query: dict[str, str]) -> Response:
+        meant = [entry for entry in sorted(self.versions) if entry[0].startswith(query["prefix"])]
+        xml = "".join(
+            f"<{kind}><Key>{encode(key)}</Key><VersionId>{version}</VersionId></{kind}>"
+            for key, version, kind in meant[: self.page]
+        )
+        after = "<NextKeyMarker>k</NextKeyMarker>" if len(meant) > self.page else ""
+        return self._listing("ListVersionsResult", f"<EncodingType>url</EncodingType>{xml}", after)
+
+    def _delete(self, body: bytes) -> Response:
+        for entry in fromstring(body).findall("{*}Object"):
+            key, version = entry.findtext("{*}Key", ""), entry.findtext("{*}VersionId", "")
+            if key in self.kept:
+                refused = (
+                    f"<Error><Key>{escape(key)}</Key><Code>AccessDenied</Code><Message>No</Message></Error>"
+                )
+                return Response(200, {}, f"<DeleteResult>{refused}</DeleteResult>".encode())
+            self.versions = [each for each in self.versions if each[:2] != (key, version)]
+            self.objects.pop(f"/bucket/{key}", None)
+        return Response(200, {}, b"<DeleteResult/>")
 
     def _list_uploads(self, query: dict[str, str]) -> Response:
         marker = (query.get("key-marker", ""), query.get("upload-id-marker", ""))

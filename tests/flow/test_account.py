@@ -81,18 +81,20 @@ def test_the_collectors_part_is_booked_both_ways() -> None:
 def test_connections_are_counted_over_time_and_so_is_the_want_of_a_slot() -> None:
     account = Account()
     looks = (
-        (1.0, 0, 4, False),
-        (2.0, 2, 4, False),
-        (3.0, 4, 4, True),
-        (5.0, 0, 2, False),
-        (9.0, 0, 2, False),
+        (1.0, 0, 4, 8, False),
+        (2.0, 2, 4, 8, False),
+        (3.0, 4, 4, 8, True),
+        (5.0, 0, 2, 8, False),
+        (9.0, 0, 2, 8, False),
     )
-    for now, on_wire, limit, starved in looks:
-        account.look(now, on_wire, limit, starved)
+    for now, on_wire, limit, concurrency, starved in looks:
+        account.look(now, on_wire, limit, concurrency, starved)
     account.take(Filled(SLOT, 100, ended=False, began=1.0), 6.0)
     books = account.books()
     assert books.connections == (2 * 1 + 4 * 2) / 5, "of the five seconds from the first part's beginning"
-    assert books.limit == 4.0, "while something was on the wire"
+    assert (books.limit, books.concurrency) == (4.0, 8.0), "while something was on the wire"
+    assert account.busy() == (2 * 1 + 4 * 2) / (4 * 3)
+    assert account.busy() == 0.0, "since it was asked last"
     assert books.stage("slot wait").seconds == 2.0
 
 
@@ -118,7 +120,7 @@ def books(connections: float = 9.0, limit: float = 10.0, **seconds: float) -> Bo
     """Ten seconds in which a GiB went through each stage that took any; ``source_wait=9`` names a stage."""
     named = {name: seconds.get(name.replace(" ", "_"), 0.0) for name in STAGES}
     found = tuple(Stage(name, took, GiB if took else 0) for name, took in named.items())
-    return Books(10.0, found, connections, limit, 50, (1.0,) * 4, (0.1,) * 4)
+    return Books(10.0, found, connections, limit, 10.0, 50, (1.0,) * 4, (0.1,) * 4)
 
 
 @pytest.mark.parametrize(
@@ -150,13 +152,13 @@ def books(connections: float = 9.0, limit: float = 10.0, **seconds: float) -> Bo
 def test_the_stage_that_is_always_busy_binds(
     found: Books, cpu: dict[str, float], stage: str, says: str
 ) -> None:
-    seen = binding(found, concurrency=10, cpu=cpu, cores=4)
+    seen = binding(found, cpu=cpu, cores=4)
     assert (seen.stage, says in seen.text) == (stage, True), seen.text
 
 
 @pytest.mark.parametrize("nothing", [Books(), Books(seconds=0.2, parts=3), Books(seconds=9.0)])
 def test_what_was_too_short_has_no_bottleneck(nothing: Books) -> None:
-    assert binding(nothing, concurrency=10, cpu={}, cores=2).stage == ""
+    assert binding(nothing, cpu={}, cores=2).stage == ""
 
 
 def test_every_stage_has_its_place() -> None:

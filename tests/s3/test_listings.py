@@ -12,6 +12,7 @@ from botocore.parsers import RestXMLParser
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gof3r.engine.errors import one_line
 from gof3r.engine.s3 import listings, replies
 from gof3r.engine.s3.listings import (
     Listed,
@@ -197,7 +198,7 @@ def test_a_page_that_lacks_something_is_unreadable_and_says_what(
         read(inside, truncated=truncated)
 
 
-READERS = [listings.objects, listings.uploads, listings.tags]
+READERS = [listings.objects, listings.uploads, listings.versions, listings.tags, listings.refusals]
 
 
 @pytest.mark.parametrize("read", READERS)
@@ -225,6 +226,10 @@ def test_a_page_cut_short_is_unreadable() -> None:
 
 NAMES = [
     "Contents",
+    "Version",
+    "DeleteMarker",
+    "Error",
+    "VersionId",
     "Upload",
     "Part",
     "TagSet",
@@ -250,6 +255,7 @@ FIELDS = st.lists(st.tuples(st.sampled_from(NAMES), TEXTS), max_size=8).map(
 )
 ENTRIES = st.builds(lambda name, inside: f"<{name}>{inside}</{name}>", st.sampled_from(NAMES), FIELDS)
 ROOTS = ["ListBucketResult", "ListMultipartUploadsResult", "ListPartsResult", "Tagging"]
+ROOTS += ["ListVersionsResult", "DeleteResult"]
 
 
 @pytest.mark.parametrize("read", READERS)
@@ -311,6 +317,30 @@ def test_a_page_of_uploads_is_read_as_botocore_reads_it(
     assert [(e.key, e.upload_id, e.initiated) for e in ours.entries] == [
         (e["Key"], e["UploadId"], e["Initiated"].timestamp()) for e in theirs.get("Uploads", ())
     ]
+
+
+@given(st.lists(st.tuples(PLAIN, PLAIN, st.sampled_from(["Version", "DeleteMarker"])), max_size=5))
+def test_a_page_of_versions_is_read_as_botocore_reads_it(given: list[tuple[str, str, str]]) -> None:
+    entries = (
+        f"<{kind}><Key>{escape(key)}</Key><VersionId>{escape(version)}</VersionId></{kind}>"
+        for key, version, kind in given
+    )
+    answer = page("ListVersionsResult", *entries)
+    ours, theirs = listings.versions(answer), botocores("ListObjectVersions", answer)
+    said = [*theirs.get("Versions", ()), *theirs.get("DeleteMarkers", ())]
+    assert list(ours) == [(each["Key"], each["VersionId"]) for each in said]
+
+
+@given(st.lists(st.tuples(PLAIN, PLAIN, PLAIN), max_size=3))
+def test_what_was_not_deleted_is_read_as_botocore_reads_it(given: list[tuple[str, str, str]]) -> None:
+    entries = (
+        f"<Error><Key>{escape(key)}</Key><Code>{escape(code)}</Code><Message>{escape(said)}</Message></Error>"
+        for key, code, said in given
+    )
+    answer = page("DeleteResult", *entries, truncated="")
+    theirs = botocores("DeleteObjects", answer).get("Errors", ())
+    assert [code for _, code, _ in listings.refusals(answer)] == [one_line(e["Code"]) for e in theirs]
+    assert len(listings.refusals(answer)) == len(given)
 
 
 def test_the_longest_page_is_below_the_bound_of_an_answer() -> None:

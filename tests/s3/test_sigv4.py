@@ -96,6 +96,8 @@ ALL = [
     operations.list_parts(AT, "id"),
     operations.list_objects(AT, "token/+="),
     operations.list_multipart_uploads(AT, "k +", "id"),
+    operations.list_object_versions(AT),
+    operations.delete_objects(AT, [("k +", "v&"), ("<é>", "")]),
     operations.get_object_tagging(AT),
     operations.delete_object(AT),
     operations.copy_object(AT, target("ünï +"), "e", replace_metadata=True),

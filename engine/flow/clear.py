@@ -1,0 +1,71 @@
+"""The story of clearing a prefix: every object below it goes, with all its versions, and every upload.
+
+For what we have made ourselves and have no receipt of (a run that was stopped). A page at a time is listed
+and deleted until nothing is listed any more, so it does not matter what still came in between.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+
+from ..errors import TransferError
+from ..s3 import listings, operations
+from ..values import Target
+from .events import Warn
+from .story import Instruction, Story, ask
+from .uploads import Uploads
+
+UNKNOWN = (400, 403, 404, 405, 501)
+"""What a store that knows no such listing, or does not show it to us, answers when asked for it."""
+
+
+def _unknown(error: TransferError) -> bool:
+    """The store has said so, or has answered something else."""
+    failure = error.failure
+    return failure is not None and (failure.kind == "check" or failure.status in UNKNOWN)
+
+
+class Clear:
+    """Everything whose key begins with ``target``'s, which must not be empty."""
+
+    def __init__(self, target: Target) -> None:
+        assert target.key, "a whole bucket is nobody's to clear"
+        self.name = f"clear {target}"
+        self._target = target
+        self._versions = True
+
+    def story(self) -> Story:
+        """All of it; returns how many objects, versions and delete markers are gone."""
+        uploads = Uploads(self._target, older_than=0, upload_id="", abort=True, now=0)
+        try:
+            yield from uploads.story()
+        except TransferError as error:
+            if not _unknown(error):
+                raise
+            yield Warn(f"unfinished uploads below {self._target} cannot be listed: {error}")
+        count = 0
+        before: tuple[tuple[str, str], ...] = ()
+        while entries := (yield from self._page()):
+            if entries == before:
+                raise TransferError(f"{self.name}: delete_objects: {entries[0][0]} is there again and again")
+            answer = yield from ask(operations.delete_objects(self._target, entries), listings.refusals)
+            if answer.value:
+                key, code, message = answer.value[0]
+                raise TransferError(f"{self.name}: delete_objects: {key}: {code}: {message}")
+            count, before = count + len(entries), entries
+        return count
+
+    def _page(self) -> Generator[Instruction, object, tuple[tuple[str, str], ...]]:
+        """Keys and version ids."""
+        if self._versions:
+            try:
+                answer = yield from ask(operations.list_object_versions(self._target), listings.versions)
+                found: tuple[tuple[str, str], ...] = answer.value
+                return found
+            except TransferError as error:
+                if not _unknown(error):
+                    raise
+                self._versions = False
+        answer = yield from ask(operations.list_objects(self._target), listings.objects)
+        page: listings.ListPage = answer.value
+        return tuple((entry.key, "") for entry in page.entries)

@@ -1,0 +1,241 @@
+"""The pieces of an order: its story, its feed, and the source that fills slots.
+
+Each kind of order imports its own: the others' modules would be memory and time for nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from .. import orders
+from ..errors import Gof3rError
+from ..flow.climb import START
+from ..flow.feed import Feed, NoParts
+from ..flow.plan import MIN_PART, crowding, upload_plan, warnings_at
+from ..flow.slots import Ledger, stride
+from ..flow.story import Story
+from ..s3 import checksums
+from ..values import Slot
+from .parent import Listener
+from .slab import Slab
+from .source import Source, Witness
+
+if TYPE_CHECKING:
+    from ..flow.download import Download
+    from ..flow.incoming import Incoming
+    from ..flow.repeating import Repeating
+
+
+@dataclass(frozen=True, slots=True)
+class Ends:
+    """What an order reads and writes on this machine: descriptors, already open."""
+
+    source: int | None = None
+    sink: int | None = None
+    witness: Witness | None = None
+    vouched: bool = False
+    """The source's end counts only when the witness has committed to it."""
+
+
+class Teller(Protocol):
+    """A story with its name, for error lines."""
+
+    name: str
+
+    def story(self) -> Story: ...
+
+
+def pieces(
+    order: orders.Order, slots: int, slab: Slab, listener: Listener, ends: Ends
+) -> tuple[Teller, Feed, Source | None]:
+    """The story, its feed, and the source that fills slots. Each kind of order imports its own: the others'
+    modules would be memory and time for nothing."""
+    for name in getattr(order, "checksums", ()):
+        checksums.new(name)  # now: what the parent has imported, its children share
+    match order:
+        case orders.Put():
+            return _put(order, slots, slab, listener, ends)
+        case orders.Get():
+            return *_get(order, slots), None
+        case orders.Verify():
+            return *_verify(order, slots), None
+        case orders.Copy():
+            return *_copy(order, slots), None
+        case orders.Read():
+            return *_read(order, slots), None
+        case orders.Furnish():
+            return *_furnish(order, slots, slab), None
+        case orders.Load():
+            return *_load(order, slots, slab), None
+        case _:
+            return _question(order), NoParts(), None
+
+
+def _question(order: orders.Remove | orders.Info | orders.List | orders.Uploads | orders.Clear) -> Teller:
+    match order:
+        case orders.Clear(target):
+            from ..flow.clear import Clear
+
+            return Clear(target)
+        case orders.Remove(targets):
+            from ..flow.remove import Remove
+
+            return Remove(targets)
+        case orders.Info(target):
+            from ..flow.info import Info
+
+            return Info(target)
+        case orders.List(target):
+            from ..flow.listing import Listing
+
+            return Listing(target)
+        case orders.Uploads(target, older_than, upload_id, abort):
+            from ..flow.uploads import Uploads
+
+            now = time.time()
+            return Uploads(target, older_than=older_than, upload_id=upload_id, abort=abort, now=now)
+
+
+def _put(
+    order: orders.Put, slots: int, slab: Slab, listener: Listener, ends: Ends
+) -> tuple[Teller, Feed, Source]:
+    from ..flow.outgoing import Outgoing
+    from ..flow.upload import Upload
+
+    assert ends.source is not None
+    file_size = _size_of(ends.source)
+    size = order.expected_size if file_size is None else file_size
+    step = stride(max(order.terms.part_size, MIN_PART))
+    exact = file_size is not None
+    plan, warnings = upload_plan(order.terms.part_size, slots // step, size, exact=exact)
+    if size is not None:
+        warnings.append(crowding(plan, size, order.terms.concurrency or START))
+    for text in filter(None, warnings):
+        listener.warning(text)
+    parts = Outgoing(
+        plan=plan,
+        ledger=Ledger(slots, plan.size_of(1)),
+        announce=order.sidecar,
+        warnings=warnings_at(plan) if file_size is None else (),
+    )
+    parts.total = file_size
+    upload = Upload(
+        order.target,
+        parts,
+        headers=order.headers,
+        digests=order.checksums,
+        sidecar=order.sidecar,
+        if_none_match=order.if_none_match,
+    )
+    source = Source(ends.source, slab, crc="crc64nvme" in order.checksums, trusted=not ends.vouched)
+    return upload, parts, source
+
+
+def _get(order: orders.Get, slots: int) -> tuple[Download, Incoming]:
+    from ..flow.download import Download
+    from ..flow.incoming import Incoming
+
+    parts = Incoming(Ledger(slots, order.terms.part_size))
+    download = Download(
+        order.target,
+        parts,
+        part_size=order.terms.part_size,
+        digests=order.checksums,
+        sidecar=order.sidecar,
+        unproven=order.unproven,
+    )
+    return download, parts
+
+
+def _verify(order: orders.Verify, slots: int) -> tuple[Teller, Feed]:
+    from ..flow.download import Verify
+    from ..flow.incoming import Incoming
+
+    parts = Incoming(Ledger(slots, order.terms.part_size))
+    return Verify(order.target, parts, part_size=order.terms.part_size), parts
+
+
+def _read(order: orders.Read, slots: int) -> tuple[Teller, Feed]:
+    from ..flow.reading import Reading
+
+    download, parts = _get(order.whole, slots)
+    part_size = order.terms.part_size
+    return Reading(order.target, order.etag, parts, part_size=part_size, download=download), parts
+
+
+def _copy(order: orders.Copy, slots: int) -> tuple[Teller, Feed]:
+    from ..flow.copy import Copy
+    from ..flow.passing import Passing
+
+    parts = Passing(Ledger(slots, order.terms.part_size))
+    copy = Copy(
+        order.source,
+        order.target,
+        parts,
+        headers=order.headers,
+        digests=order.checksums,
+        sidecar=order.sidecar,
+        unproven=order.unproven,
+        if_none_match=order.if_none_match,
+        server_side=order.server_side,
+        part_size=order.terms.part_size,
+    )
+    return copy, parts
+
+
+def _furnish(order: orders.Furnish, slots: int, slab: Slab) -> tuple[Teller, Feed]:
+    from ..flow.load import Furnish
+
+    part_size = order.terms.part_size
+    parts = _repeating(order, min(order.size, part_size), slots, slab)
+    return Furnish(
+        order.target,
+        parts,
+        size=order.size,
+        count=order.count,
+        part_size=part_size,
+        digests=order.checksums,
+    ), parts
+
+
+def _load(order: orders.Load, slots: int, slab: Slab) -> tuple[Teller, Feed]:
+    from ..flow.load import Load
+
+    part_size = order.terms.part_size
+    parts = _repeating(order, min(order.size, part_size), slots, slab)
+    return Load(
+        order.target,
+        parts,
+        mode=order.mode,
+        size=order.size,
+        part_size=part_size,
+        objects=order.objects,
+        foreign=order.foreign,
+        seconds=order.seconds,
+        warmup=order.warmup,
+        digests=order.checksums,
+    ), parts
+
+
+def _repeating(order: orders.Furnish | orders.Load, length: int, slots: int, slab: Slab) -> Repeating:
+    from ..flow import pattern
+    from ..flow.repeating import Repeating
+
+    def prepare(slot: Slot) -> None:
+        if not isinstance(order, orders.Load) or order.mode != "get":
+            pattern.fill(slab.bytes_of(slot, slot.size))
+
+    return Repeating(Ledger(slots, length), order.terms.concurrency, prepare)
+
+
+def _size_of(fd: int) -> int | None:
+    """Bytes left to read, where ``fd`` is a regular file."""
+    try:
+        status = os.fstat(fd)
+        return status.st_size - os.lseek(fd, 0, os.SEEK_CUR) if stat.S_ISREG(status.st_mode) else None
+    except OSError as error:
+        raise Gof3rError(f"cannot read the source: {error.strerror}") from None

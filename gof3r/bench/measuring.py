@@ -1,0 +1,180 @@
+"""A sweep measured: a ring for each setting, what is to be read made before, and everything removed after.
+
+Whatever happens in between (an error, Ctrl-C), what was made is cleared before it is told: nobody has a list
+of it, but it is all below one key that nobody else has.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import cast
+
+from gof3r import __version__
+from gof3r.engine import orders
+from gof3r.engine.books import percentiles
+from gof3r.engine.errors import Gof3rError, Interrupted, UsageError
+from gof3r.engine.flow import load
+from gof3r.engine.flow.events import Progress
+from gof3r.engine.flow.info import ObjectInfo
+from gof3r.engine.proc.pieces import Ends
+from gof3r.engine.proc.session import carry_out
+from gof3r.engine.proc.slab import available
+from gof3r.report import Report
+
+from .machine import machine
+from .measured import GiB, Measured, Run, Setting
+from .sweep import Sweep, fitted
+from .table import setting_text, size_text
+
+OBJECTS = 100
+"""That are read at the most, of GiB bytes together unless one is larger: no request is for what another has
+just asked for, as far as that can be had."""
+
+FURNISHERS = 10
+"""Parts at once while what is to be read is made."""
+
+
+def measure(
+    sweep: Sweep, report: Report, environ: Mapping[str, str], told: Callable[[Measured], None]
+) -> Run:
+    """Every setting of ``sweep``; each is ``told`` when it is measured. Raises Gof3rError."""
+    began = time.time()
+    results = []
+    made: dict[int, tuple[orders.Made, ...]] = {}
+    if sweep.existing:
+        sweep, made = _found(sweep, report, environ)
+    _check_memory(sweep)
+    try:
+        for number, setting in enumerate(sweep.settings, 1):
+            size = setting.object_size
+            report.heading = f"{number} of {len(sweep.settings)}, {setting_text(setting)}: "
+            if sweep.mode != "put" and size not in made:
+                made[size] = _furnish(sweep, size, report, environ)
+            results.append(_measured(sweep, setting, made.get(size, ()), report, environ))
+            report.clear()
+            told(results[-1])
+    finally:
+        if not sweep.existing:
+            _clear(sweep, report, environ)
+    return Run(
+        version=__version__,
+        began=began,
+        mode=sweep.mode,
+        url=sweep.url,
+        endpoint=str(sweep.target.endpoint),
+        duration=sweep.duration,
+        warmup=sweep.warmup,
+        checksums=sweep.checksums,
+        machine=machine(),
+        results=tuple(results),
+        given=sweep.given,
+    )
+
+
+def _found(
+    sweep: Sweep, report: Report, environ: Mapping[str, str]
+) -> tuple[Sweep, dict[int, tuple[orders.Made, ...]]]:
+    """The object that is there, and the settings for its size."""
+    order = orders.Info(sweep.target, replace(sweep.terms, concurrency=1))
+    head = cast(ObjectInfo, carry_out(order, report, environ, Ends()).value).head
+    if not head.size:
+        raise Gof3rError(f"bench {sweep.target}: there is nothing to read in an empty object")
+    there = orders.Made(sweep.target.key, head.etag)
+    return replace(sweep, settings=fitted(sweep.settings, head.size)), {head.size: (there,)}
+
+
+def _check_memory(sweep: Sweep) -> None:
+    """Raises UsageError where this machine cannot hold a setting's parts."""
+    free = available()
+    for setting in sweep.settings:
+        needed = setting.part_size * (setting.concurrency or 0)
+        if needed > free:
+            raise UsageError(
+                f"{setting_text(setting)} needs {size_text(needed)} for parts, and {free >> 20} MiB are free"
+            )
+
+
+def _furnish(sweep: Sweep, size: int, report: Report, environ: Mapping[str, str]) -> tuple[orders.Made, ...]:
+    count = min(OBJECTS, max(1, GiB // size))
+    report.debug(f"making {count} objects of {size} bytes below {sweep.target}")
+    terms = replace(sweep.terms, part_size=load.furnishing(size), concurrency=FURNISHERS, memory=None)
+    target = replace(sweep.target, key=f"{sweep.target.key}{size}-")
+    order = orders.Furnish(target, size, count, sweep.checksums, terms)
+    return cast(tuple[orders.Made, ...], carry_out(order, report, environ, Ends()).value)
+
+
+def _measured(
+    sweep: Sweep,
+    setting: Setting,
+    made: tuple[orders.Made, ...],
+    report: Report,
+    environ: Mapping[str, str],
+) -> Measured:
+    terms = replace(
+        sweep.terms,
+        part_size=setting.part_size,
+        concurrency=setting.concurrency,
+        workers=setting.workers,
+        memory=sweep.terms.memory if setting.concurrency is None else None,
+    )
+    order = orders.Load(
+        target=sweep.target,
+        mode=sweep.mode,
+        size=setting.object_size,
+        objects=made,
+        foreign=sweep.existing,
+        seconds=sweep.duration,
+        warmup=sweep.warmup,
+        checksums=sweep.checksums,
+        terms=terms,
+    )
+    result = carry_out(order, report, environ, Ends())
+    seen = cast(load.Measured, result.value)
+    between = slice(seen.first, seen.last)
+    return Measured(
+        setting=setting,
+        concurrency=result.found or setting.concurrency or 0,
+        workers=sum(name.startswith("worker") for name in seen.cpu),
+        seconds=seen.seconds,
+        sent=seen.sent,
+        received=seen.received,
+        requests=seen.last - seen.first,
+        series=seen.series,
+        first_byte=percentiles(result.books.first_byte[between]),
+        latency=percentiles(result.books.latency[between]),
+        retries=result.retries,
+        cpu=seen.cpu,
+        memory=result.memory,
+        binds=result.binds.stage,
+        advice=result.binds.text,
+    )
+
+
+def _clear(sweep: Sweep, report: Report, environ: Mapping[str, str]) -> None:
+    terms = replace(sweep.terms, weighed=False, memory=None, concurrency=1)
+    try:
+        carry_out(orders.Clear(sweep.target, terms), _Quiet(report), environ, Ends())
+    except (Gof3rError, Interrupted):
+        url = str(sweep.target)
+        report.warning(
+            f"what was made is not all removed: gof3r ls {url} | xargs -r gof3r rm; "
+            f"gof3r uploads abort {url} --older-than=0"
+        )
+        raise
+
+
+class _Quiet:
+    """A listener to whom nobody need tell what is gone."""
+
+    def __init__(self, report: Report) -> None:
+        self.warning = report.warning
+        self.debug = report.debug
+        self.happened = report.happened
+
+    def show(self, value: object) -> None:
+        pass
+
+    def progress(self, progress: Progress) -> None:
+        pass
