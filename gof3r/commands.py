@@ -6,6 +6,7 @@ is printed as it comes: a listing of millions needs no memory.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import time
@@ -14,7 +15,7 @@ from dataclasses import replace
 from typing import Literal, cast
 
 from gof3r.engine import orders
-from gof3r.engine.errors import Gof3rError, ReaderGone, UsageError
+from gof3r.engine.errors import Gof3rError, ReaderGone, UsageError, one_line
 from gof3r.engine.proc.signals import held
 
 from . import resolve
@@ -46,6 +47,7 @@ def run(command: Command, environ: Mapping[str, str]) -> None:
         if path := command.options.get("trace", ""):
             from .trace import Trace  # late: hardly ever asked for
 
+            _check_trace(path, resolved.path)
             report.trace = Trace(path)
         match order:
             case orders.Put():
@@ -60,6 +62,14 @@ def run(command: Command, environ: Mapping[str, str]) -> None:
                 _ask(command, order, report, environ)
     finally:
         report.close()
+
+
+def _check_trace(path: str, moved: str) -> None:
+    """Raises UsageError where the trace would be written over what is moved."""
+    for other in (moved or 0, 1):
+        with contextlib.suppress(OSError):  # one of them is not there
+            if os.path.samestat(os.stat(path), os.stat(other)) and os.path.isfile(path):
+                raise UsageError(one_line(f"--trace: {path} is what is read or written"))
 
 
 def _report(command: Command) -> Report:

@@ -50,7 +50,8 @@ class Destination:
                 self._path = os.path.realpath(self._path)  # a link stays, and what it points to is replaced
                 folder, name = os.path.split(self._path)
                 # Names have 255 bytes at most on Linux's file systems; ours must fit beside a long one.
-                self._temporary = os.path.join(folder, f".{name[:60]}.gof3r-{secrets.token_hex(4)}")
+                short = os.fsdecode(os.fsencode(name)[:200])
+                self._temporary = os.path.join(folder, f".{short}.gof3r-{secrets.token_hex(4)}")
                 self.fd = self._open_beside(folder)
         except OSError as error:
             why = str(error.strerror)

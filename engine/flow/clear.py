@@ -66,6 +66,8 @@ class Clear:
                 if not _unknown(error):
                     raise
                 self._versions = False
+                if error.failure is not None and error.failure.status == 403:
+                    yield Warn(f"versions below {self._target} may not be listed: where kept, they remain")
         answer = yield from ask(operations.list_objects(self._target), listings.objects)
         page: listings.ListPage = answer.value
         return tuple((entry.key, "") for entry in page.entries)

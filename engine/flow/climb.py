@@ -6,7 +6,7 @@ memory. So the number is doubled for as long as the rate follows; the first doub
 taken back, and the place where it was good is held. Since a second's rate may mislead and a network changes,
 a quarter more is tried again later, after ever longer rests. No step goes beyond the room that the machine
 has: a worker that uses most of its core cannot do twice as much. When connections stand idle another stage
-binds, and they are given up; when the server asks to slow down, its word is the limit.
+binds, and they are given up; while the server asks to slow down, nothing is tried.
 
 A step's first seconds tell nothing: new connections begin slowly, or with what a server's rate limit had
 saved up for them, and the memory of their parts is touched for the first time, which takes ten times as long
@@ -89,8 +89,8 @@ class Climb:
     def after(self, rate: float, busy: float, limit: int, room: float) -> Climb:
         """A second has passed, with ``rate`` bytes moved; ``busy`` is the share of the connections that
         carried a part, ``limit`` what throttling has left of ``level``, ``room`` the machine's."""
-        if limit < self.level:
-            return replace(self._to(max(1, limit), rest=REST), failed=max(1, self.failed))
+        if limit < self.level:  # by throttling, which has its own way back up: dispatch's window
+            return replace(self._to(self.found, rest=REST), failed=max(1, self.failed))
         if not rate and not self.below:
             return self  # nothing has begun
         here = replace(self, seconds=self.seconds + 1, moved=self.moved + rate, rest=max(0, self.rest - 1))

@@ -280,6 +280,7 @@ class Ring:
                 case Progress():
                     self._listener.progress(action)
                 case Finish():
+                    self._weigh()
                     self._finish = action
 
     def _renew(self, role: Role) -> None:

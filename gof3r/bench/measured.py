@@ -143,7 +143,8 @@ def command(run: Run, best: Measured) -> str:
     options = []
     if best.concurrency != CONCURRENCY:
         options += ["-c", str(best.concurrency)]
-    if best.setting.part_size != PART_SIZE:
+    whole = best.setting.part_size == best.setting.object_size  # in one piece, whatever the part size
+    if best.setting.part_size != PART_SIZE and not whole:
         options += ["-s", _size(best.setting.part_size)]
     if best.setting.workers is not None:
         options += ["--workers", str(best.setting.workers)]

@@ -55,6 +55,9 @@ def measure(
             results.append(_measured(sweep, setting, made.get(size, ()), report, environ))
             report.clear()
             told(results[-1])
+    except Interrupted:
+        report.warning("stopped; what was made is being removed")
+        raise
     finally:
         if not sweep.existing:
             _clear(sweep, report, environ)
@@ -88,8 +91,10 @@ def _found(
 def _check_memory(sweep: Sweep) -> None:
     """Raises UsageError where this machine cannot hold a setting's parts."""
     free = available()
+    made = sweep.mode != "put" and not sweep.existing
     for setting in sweep.settings:
-        needed = setting.part_size * (setting.concurrency or 0)
+        furnishing = load.furnishing(setting.object_size) * FURNISHERS if made else 0
+        needed = max(setting.part_size * (setting.concurrency or 0), furnishing)
         if needed > free:
             raise UsageError(
                 f"{setting_text(setting)} needs {size_text(needed)} for parts, and {free >> 20} MiB are free"

@@ -165,6 +165,7 @@ def _rates(axes: Axes, results: Sequence[Measured]) -> None:
         (ring,) = axes.plot(*_points([found]), "o", color=BEST, markersize=15, fillstyle="none")
         ring.set(markeredgewidth=2, label=f"best: {figure(found.rate / 1e6)} MB/s")
     _connections(axes, sorted({one.setting.concurrency or 0 for one in results} - {0}))
+    axes.margins(y=0.1)  # room for the ring around the best
     axes.set_ylim(bottom=0)
     _labelled(axes, "rate", "connections", "MB/s")
 

@@ -143,8 +143,8 @@ def _each(
 
 def _size(text: str) -> int:
     size = parse_size(text)
-    if not size:
-        raise UsageError("it must be at least one byte")
+    if not 1 <= size <= MAX_OBJECT:
+        raise UsageError("it is from one byte to 48.8 TiB, S3's largest object")
     return size
 
 

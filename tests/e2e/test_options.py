@@ -240,6 +240,15 @@ def test_statistics_of_another_form_are_a_usage_error(start: Start, relay: Relay
     assert relay.connections == 0
 
 
+def test_a_trace_is_not_written_over_what_is_moved(start: Start, bucket: str, tmp_path: Path) -> None:
+    mine = tmp_path / "mine"
+    mine.write_bytes(DATA)
+    for words in (["put", f"s3://{bucket}/k", str(mine)], ["get", f"s3://{bucket}/k", str(mine)]):
+        code, live = start.run(*words, f"--trace={mine}")
+        assert code == 2 and "--trace: " in live.said[0], live.said
+        assert mine.read_bytes() == DATA
+
+
 @pytest.mark.parametrize("option", ["--progress", "--no-progress"])
 def test_progress_of_a_short_run_adds_nothing_to_a_log(start: Start, bucket: str, option: str) -> None:
     code, put = start.run("put", f"s3://{bucket}/k", option, stdin=DATA)

@@ -106,11 +106,14 @@ def test_a_network_that_has_become_faster_is_noticed() -> None:
     assert played(capped(2700 * MB), 120, climb).found >= 25
 
 
-def test_throttling_is_the_limit_at_once_and_for_a_while() -> None:
+def test_throttling_ends_the_step_and_nothing_is_tried_for_a_while() -> None:
     climb = played(capped(25e9), 6)
+    known = climb.found
     climb = climb.after(1800 * MB, 0.95, climb.level // 2, 2.0)
     held = climb.level
-    assert (climb.below, climb.rest) == (0, REST)
+    assert (held, climb.below, climb.rest) == (known, 0, REST)
+    for limit in (1, 2, 3):  # the window goes its own way
+        assert climb.after(100 * MB, 0.95, limit, 2.0).level == held
     for _ in range(REST - 1):
         climb = climb.after(held * 90 * MB, 0.95, held, 2.0)
         assert climb.level == held
