@@ -83,6 +83,8 @@ def carry_out(
     except OSError as error:
         text = f"{story.name}: the system refuses a process or a pipe: {error.strerror}"
         raise Gof3rError(f"{text}; {REMEDY}") from None
+    finally:
+        slab.free()
     books, cpu = transfer.books, ring.cpu
     return orders.Result(
         value,

@@ -6,6 +6,7 @@ of it, but it is all below one key that nobody else has.
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -43,6 +44,7 @@ def measure(
     began = time.time()
     results = []
     made: dict[int, tuple[orders.Made, ...]] = {}
+    failed: Gof3rError | None = None
     if sweep.existing:
         sweep, made = _found(sweep, report, environ)
     _check_memory(sweep)
@@ -58,9 +60,12 @@ def measure(
     except Interrupted:
         report.warning("stopped; what was made is being removed")
         raise
+    except Gof3rError as error:
+        failed = error
+        raise
     finally:
         if not sweep.existing:
-            _clear(sweep, report, environ)
+            _clear(sweep, report, environ, failed)
     return Run(
         version=__version__,
         began=began,
@@ -157,16 +162,20 @@ def _measured(
     )
 
 
-def _clear(sweep: Sweep, report: Report, environ: Mapping[str, str]) -> None:
+def _clear(sweep: Sweep, report: Report, environ: Mapping[str, str], failed: Gof3rError | None) -> None:
+    """Remove what was made; ``failed`` is why nothing more is measured, and is told before another error."""
     terms = replace(sweep.terms, weighed=False, memory=None, concurrency=1)
     try:
         carry_out(orders.Clear(sweep.target, terms), _Quiet(report), environ, Ends())
     except (Gof3rError, Interrupted):
+        if failed is not None:
+            report.warning(str(failed))
         url = str(sweep.target)
-        report.warning(
-            f"what was made is not all removed: gof3r ls {url} | xargs -r gof3r rm; "
-            f"gof3r uploads abort {url} --older-than=0"
-        )
+        reach = [f"--endpoint={sweep.target.endpoint}", *sweep.given]
+        remove = shlex.join(["gof3r", "ls", *reach, url])
+        abort = shlex.join(["gof3r", "uploads", "abort", *reach, "--older-than=0", url])
+        again = shlex.join(["xargs", "-rd", "\\n", "gof3r", "rm", *reach])
+        report.warning(f"what was made is not all removed; do so by: {remove} | {again}; {abort}")
         raise
 
 
