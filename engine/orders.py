@@ -222,6 +222,8 @@ class Clear:
     """Everything below the target's key is removed, all versions and uploads."""
 
     target: Target
+    late: bool = False
+    """Requests that made something may still be on their way: look a second time."""
     terms: Terms = field(default_factory=Terms)
 
 
@@ -242,8 +244,10 @@ class Result:
     """CPU seconds of each process: ``parent``, ``control``, ``collector``, ``worker 1``..."""
     memory: int = 0
     """Bytes that all processes held together at the most (PSS), as far as they were weighed."""
-    found: int = 0
-    """Parts at once in the end, where they were to be found out."""
+    concurrency: int = 0
+    """Parts at once in the end."""
+    found: bool = False
+    """They were found out, in time enough to try."""
 
 
 Order = Put | Get | Verify | Copy | Remove | Info | List | Uploads | Read | Furnish | Load | Clear

@@ -72,7 +72,9 @@ def _scarcity(error: Exception) -> str:
     # The loader knows no errno: "libcurl.so.4: failed to map segment from shared object".
     unloaded = isinstance(error, ImportError) and "failed to map segment" in str(error)
     out_of_memory = isinstance(error, OSError) and error.errno == errno.ENOMEM
-    if unloaded or out_of_memory or isinstance(error, MemoryError):
+    # Here and there the interpreter forgets to say what it failed for: "error return without exception set".
+    unsaid = isinstance(error, SystemError) and "exception" in str(error)
+    if unloaded or out_of_memory or unsaid or isinstance(error, MemoryError):
         return "gof3r error: the system gives no more memory: raise ulimit -v, or use a smaller -c or -s"
     return ""
 

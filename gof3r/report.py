@@ -48,9 +48,10 @@ def on_terminal() -> bool:
 
 
 def _columns() -> int | None:
-    """Characters that fit a line of the terminal: a longer one would wrap, and its first half stay."""
+    """Characters that fit a line of the terminal: a longer one would wrap, and its first half stay. The
+    terminal's own ^C must fit behind them."""
     try:
-        return (os.get_terminal_size(sys.stderr.fileno()).columns or _LONGEST) - 1
+        return (os.get_terminal_size(sys.stderr.fileno()).columns or _LONGEST) - 3
     except (OSError, ValueError, AttributeError):
         return None
 
@@ -174,7 +175,7 @@ class Report:
         self._line(f"duration: {duration(seconds)}")
         say(summary(receipt.size, seconds, receipt.proofs))
         if result.found:
-            say(f"concurrency: {result.found}, found by auto")
+            say(f"concurrency: {result.concurrency}, found by auto")
         if not self._stats:
             return
         from . import statistics  # late, as is json: most commands print none
@@ -192,6 +193,8 @@ class Report:
         self.clear()
         if self.trace is not None:
             self.trace.close()
+            if self.trace.lost:
+                self.warning(self.trace.lost)
 
     def clear(self) -> None:
         """Take a line of progress off the terminal."""

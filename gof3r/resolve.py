@@ -85,7 +85,7 @@ def config_of(command: Command) -> Config:
         retries=_number(options, "retries", RETRIES),
         concurrency=AUTO
         if options.get("concurrency") == AUTO
-        else _number(options, "concurrency", CONCURRENCY),
+        else _number(options, "concurrency", CONCURRENCY, f" or {AUTO}"),
         part_size=options.get("partsize", PART_SIZE),
         md5="no-md5" not in flags,
         checksums=tuple(options["checksum"].split(",")) if "checksum" in options else CHECKSUMS,
@@ -304,10 +304,10 @@ def _headers(texts: tuple[str, ...]) -> tuple[Header, ...]:
     return tuple(parse_header(text) for text in texts)
 
 
-def _number(options: Mapping[str, str], name: str, default: Default) -> int | Default:
+def _number(options: Mapping[str, str], name: str, default: Default, other: str = "") -> int | Default:
     text = options.get(name)
     if text is None:
         return default
     if not _NUMBER.fullmatch(text):
-        raise UsageError(one_line(f"--{name}: {text!r} is not a whole number"))
+        raise UsageError(one_line(f"--{name}: {text!r} is not a whole number{other}"))
     return int(text)

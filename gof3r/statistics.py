@@ -44,7 +44,7 @@ def values(receipt: Receipt, result: Result, seconds: float) -> dict[str, object
             for stage in books.stages
             if stage.seconds or stage.bytes
         },
-        "concurrency_found": result.found or None,
+        "concurrency_found": result.concurrency if result.found else None,
         "parts": books.parts,
         "parts_seconds": round(books.seconds, 6),
         "connections": round(books.connections, 2),

@@ -76,10 +76,13 @@ def _named(group: int) -> dict[str, Any]:
 
 class Trace:
     """Writes spans to the file ``path``. Raises Gof3rError when it cannot be made; later trouble with it ends
-    the trace, never the transfer."""
+    the trace, never the transfer; ``lost`` says so."""
 
     def __init__(self, path: str) -> None:
         self._began = time.monotonic()
+        self._path = path
+        self.lost = ""
+        """Why the file is not complete."""
         try:
             self._file = open(path, "w", encoding="utf-8")
         except OSError as error:
@@ -102,15 +105,17 @@ class Trace:
     def _write(self, text: str) -> None:
         try:
             self._file.write(text + "\n")
-        except (OSError, ValueError):  # ValueError: closed, since it was full before
-            self.drop()
+        except (OSError, ValueError) as error:  # ValueError: closed, since it was full before
+            self.drop(error)
 
-    def drop(self) -> None:
-        """Write no more of it."""
+    def drop(self, error: Exception | None = None) -> None:
+        """Write no more of it, because of ``error``."""
         try:
             self._file.close()
-        except OSError:
-            pass  # a full disk, or one that has gone
+        except OSError as late:  # a full disk, or one that has gone
+            error = error or late
+        if error is not None and not self.lost:
+            self.lost = f"--trace: {self._path} is not complete: {getattr(error, 'strerror', error)}"
 
     def close(self) -> None:
         """The end of the array: a last event has no comma behind it."""

@@ -31,8 +31,9 @@ THROTTLED = 0.8
 """Of the concurrency asked for, on average: less, and the server's refusals bind."""
 
 
-def binding(books: Books, *, cpu: Mapping[str, float], cores: int) -> Binding:
-    """What binds, by the ``books`` and by the CPU seconds of each process (``worker 1``, ``collector``)."""
+def binding(books: Books, *, cpu: Mapping[str, float], cores: int, auto: bool = False) -> Binding:
+    """What binds, by the ``books`` and by the CPU seconds of each process (``worker 1``, ``collector``).
+    ``auto``: the transfer looks for its concurrency by itself, so there is no larger one to be advised."""
     if books.seconds < SHORT or not books.parts:
         return Binding("", "too short to have a bottleneck: start and end are most of it")
     lanes: dict[Bottleneck, float] = {
@@ -66,7 +67,7 @@ def binding(books: Books, *, cpu: Mapping[str, float], cores: int) -> Binding:
             "allowed; spread keys over more prefixes, or use a smaller -c",
         )
     if books.wire >= WIRED:
-        return Binding("network", _network(books))
+        return Binding("network", _network(books) + ("" if auto else "; try a larger -c"))
     return Binding("", "no stage was busy for most of the time")
 
 
@@ -92,11 +93,8 @@ def _lane(stage: Bottleneck, share: float, books: Books) -> str:
 
 def _network(books: Books) -> str:
     if not books.stage("transfer").bytes:
-        return f"the server binds: it copies {books.connections:.0f} parts at a time; try a larger -c"
+        return f"the server binds: it copies {books.connections:.0f} parts at a time"
     moved = books.stage("transfer")
     seconds = moved.seconds + books.stage("first byte").seconds
     rate = moved.bytes / seconds / 1e6 if seconds else 0.0
-    return (
-        f"the network or the server binds: {books.connections:.0f} connections of {rate:.0f} MB/s each; "
-        "try a larger -c"
-    )
+    return f"the network or the server binds: {books.connections:.0f} connections of {rate:.0f} MB/s each"

@@ -12,11 +12,14 @@ from ..errors import TransferError
 from ..s3 import listings, operations
 from ..values import Target
 from .events import Warn
-from .story import Instruction, Story, ask
+from .story import Instruction, Pause, Story, Telling, ask
 from .uploads import Uploads
 
 UNKNOWN = (400, 403, 404, 405, 501)
 """What a store that knows no such listing, or does not show it to us, answers when asked for it."""
+
+LATE = 1.0
+"""Seconds in which a request whose connection we have closed is carried out, if it ever is."""
 
 
 def _unknown(error: TransferError) -> bool:
@@ -26,21 +29,30 @@ def _unknown(error: TransferError) -> bool:
 
 
 class Clear:
-    """Everything whose key begins with ``target``'s, which must not be empty."""
+    """Everything whose key begins with ``target``'s, which must not be empty. ``late``: what made it has
+    ended just now, and may have had requests under way."""
 
-    def __init__(self, target: Target) -> None:
+    def __init__(self, target: Target, late: bool = False) -> None:
         assert target.key, "a whole bucket is nobody's to clear"
         self.name = f"clear {target}"
         self._target = target
+        self._late = late
         self._versions = True
 
     def story(self) -> Story:
         """All of it; returns how many objects, versions and delete markers are gone."""
+        count: int = yield from self._cleared()
+        if self._late:
+            yield Pause(LATE)
+            count += yield from self._cleared()
+        return count
+
+    def _cleared(self) -> Telling:
         uploads = Uploads(self._target, older_than=0, upload_id="", abort=True, now=0)
         try:
             yield from uploads.story()
         except TransferError as error:
-            if not _unknown(error):
+            if uploads.listed or not _unknown(error):
                 raise
             yield Warn(f"unfinished uploads below {self._target} cannot be listed: {error}")
         count = 0

@@ -86,6 +86,11 @@ class Climb:
         """The level that is known to be good."""
         return self.below or self.level
 
+    @property
+    def tried(self) -> bool:
+        """A level was judged."""
+        return bool(self.rate or self.failed)
+
     def after(self, rate: float, busy: float, limit: int, room: float) -> Climb:
         """A second has passed, with ``rate`` bytes moved; ``busy`` is the share of the connections that
         carried a part, ``limit`` what throttling has left of ``level``, ``room`` the machine's."""

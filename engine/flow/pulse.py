@@ -46,6 +46,11 @@ class Pulse:
         """The concurrency that was found out; 0 where it was given."""
         return self._climb.found if self._climb else 0
 
+    @property
+    def tried(self) -> bool:
+        """It took long enough to find out."""
+        return self._climb is not None and self._climb.tried
+
     def begin(self, now: float) -> None:
         """The transfer starts."""
         self._began = self._moved_at = now
@@ -74,7 +79,7 @@ class Pulse:
 
     def _progress(self, beat: Beat, rate: float, now: float) -> Progress:
         dispatch, feed = self._dispatch, self._feed
-        binds = binding(self._account.books(), cpu=beat.cpu, cores=beat.cores)
+        binds = binding(self._account.books(), cpu=beat.cpu, cores=beat.cores, auto=self._climb is not None)
         return Progress(
             feed.done,
             feed.total,

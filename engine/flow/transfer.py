@@ -110,6 +110,11 @@ class Transfer:
         """The concurrency that was found out; 0 where it was given."""
         return self._pulse.found
 
+    @property
+    def tried(self) -> bool:
+        """It was found out: there was time enough to judge a concurrency."""
+        return self._pulse.tried
+
     def start(self, now: float) -> list[Action]:
         """The first actions."""
         self._handled_at = now

@@ -42,6 +42,8 @@ class Uploads:
         self._before = now - older_than if older_than else None
         self._upload_id = upload_id
         self._abort = abort
+        self.listed = False
+        """The server has shown them."""
 
     def story(self) -> Story:
         """All of it, top to bottom; returns how many were shown."""
@@ -79,6 +81,7 @@ class Uploads:
     def _page(self, key: str, upload_id: str) -> Generator[Instruction, object, listings.UploadsPage]:
         request = operations.list_multipart_uploads(self._target, key, upload_id)
         page: listings.UploadsPage = (yield from ask(request, listings.uploads)).value
+        self.listed = True
         return page
 
     def _meant(self, entry: listings.UploadListed) -> bool:

@@ -77,10 +77,10 @@ def pieces(
 
 def _question(order: orders.Remove | orders.Info | orders.List | orders.Uploads | orders.Clear) -> Teller:
     match order:
-        case orders.Clear(target):
+        case orders.Clear(target, late):
             from ..flow.clear import Clear
 
-            return Clear(target)
+            return Clear(target, late)
         case orders.Remove(targets):
             from ..flow.remove import Remove
 

@@ -41,7 +41,8 @@ def carry_out(
         signed["source"] = terms.source_signer
     signers = Signers({role: credentials.resolve(signer, environ) for role, signer in signed.items()})
     slots = _slots(order) if _moves_parts(order) else PAGE
-    slab = _slab(slots)
+    slab = _slab(slots, stride(terms.part_size) * START if _found_out(terms) else slots)
+    slots = slab.size
     story, feed, source = pieces(order, slots, slab, listener, ends)
     climb = None
     concurrency = most = terms.concurrency or 0
@@ -91,9 +92,10 @@ def carry_out(
         dict(dispatch.retries),
         time.monotonic() - started,
         books,
-        binding(books, cpu=cpu, cores=cores),
+        binding(books, cpu=cpu, cores=cores, auto=climb is not None),
         cpu,
-        found=transfer.found,
+        concurrency=transfer.found or concurrency,
+        found=transfer.tried,
         memory=ring.memory,
     )
 
@@ -108,7 +110,7 @@ def _slots(order: orders.Order) -> int:
     terms = order.terms
     sends = isinstance(order, (orders.Put, orders.Copy))
     step = stride(max(terms.part_size, MIN_PART) if sends else terms.part_size)
-    if terms.memory is None and terms.concurrency is None:
+    if _found_out(terms):
         return step * max(START, min(MOST, available() // 4 // step))
     if terms.memory is None:
         return step * max(terms.concurrency or 0, 2)
@@ -118,6 +120,11 @@ def _slots(order: orders.Order) -> int:
             "use a smaller --partsize"
         )
     return terms.memory // step * step
+
+
+def _found_out(terms: orders.Terms) -> bool:
+    """How much memory is needed nobody has said: it is address space to grow into."""
+    return terms.memory is None and terms.concurrency is None
 
 
 def workers_for(concurrency: int, cores: int) -> int:
@@ -149,10 +156,13 @@ def _targets(order: orders.Order) -> tuple[Target, ...]:
             return (order.target,)
 
 
-def _slab(size: int) -> Slab:
+def _slab(size: int, least: int) -> Slab:
+    """Of ``size`` bytes, or as much less as the system grants, down to ``least``. Raises Gof3rError."""
     try:
         return Slab(size)
     except (OSError, OverflowError, ValueError, MemoryError) as error:
+        if size > least:
+            return _slab(max(least, size // 4 // PAGE * PAGE), least)
         remedy = (
             "raise ulimit -f"
             if getattr(error, "errno", 0) == errno.EFBIG

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import mmap
 import os
+import resource
 
 from ..values import Slot
 
@@ -26,13 +27,17 @@ CGROUP = "/sys/fs/cgroup/memory."
 
 
 def available() -> int:
-    """Bytes of memory that the machine could give without swapping, and a container's limit allows."""
+    """Bytes of memory that the machine could give without swapping, and the limits of a container and of this
+    process allow."""
     import psutil  # late: few transfers ask
 
     free = psutil.virtual_memory().available
+    most = resource.getrlimit(resource.RLIMIT_AS)[0]
+    if most != resource.RLIM_INFINITY:
+        free = max(0, min(free, most - psutil.Process().memory_info().vms))
     try:
-        with open(f"{CGROUP}max") as most, open(f"{CGROUP}current") as now:
-            return max(0, min(free, int(most.read()) - int(now.read())))
+        with open(f"{CGROUP}max") as limit, open(f"{CGROUP}current") as now:
+            return max(0, min(free, int(limit.read()) - int(now.read())))
     except (OSError, ValueError):  # no container, another version, or "max"
         return free
 
@@ -41,10 +46,15 @@ class Slab:
     """``size`` bytes for slots, and the board. Raises OSError when there is no such memory."""
 
     def __init__(self, size: int) -> None:
+        self.size = size
         self._fd = os.memfd_create("gof3r", os.MFD_CLOEXEC)
-        os.fchmod(self._fd, 0o600)  # it is made with 0777, and only /proc's own rules keep others out
-        os.ftruncate(self._fd, BOARD + size)
-        self._map = mmap.mmap(self._fd, BOARD + size)
+        try:
+            os.fchmod(self._fd, 0o600)  # it is made with 0777, and only /proc's own rules keep others out
+            os.ftruncate(self._fd, BOARD + size)
+            self._map = mmap.mmap(self._fd, BOARD + size)
+        except BaseException:
+            os.close(self._fd)
+            raise
         self._view = memoryview(self._map)
         counters = self._view[:BOARD].cast("Q")
         self.ticks = counters[:SEATS]

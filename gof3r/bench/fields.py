@@ -50,8 +50,9 @@ def whole_or_none(value: object) -> int | None:
 
 
 def number(value: object) -> float:
-    if not isinstance(value, (int, float)) or isinstance(value, bool) or not abs(value) <= LARGEST:
-        raise ValueError(f"no number up to {LARGEST:.0e}")  # as NaN and Infinity, which JSON in Python has
+    if not isinstance(value, (int, float)) or isinstance(value, bool) or not 0 <= value <= LARGEST:
+        # NaN and Infinity are none either, which JSON in Python has.
+        raise ValueError(f"no number from 0 up to {LARGEST:.0e}")
     return value
 
 

@@ -16,8 +16,9 @@ from gof3r.report import Report, duration, say
 
 from . import plot, table
 from .measured import Measured, Run, as_json, from_json
-from .measuring import measure
-from .sweep import asked
+from .measuring import cleared, measure, prepared, to_furnish
+from .sweep import Sweep, asked
+from .table import size_text
 
 
 def bench(command: Command, report: Report, environ: Mapping[str, str]) -> None:
@@ -31,10 +32,9 @@ def bench(command: Command, report: Report, environ: Mapping[str, str]) -> None:
         plot.check(options["plot"])
     for text in sweep.warnings:
         report.warning(text)
+    sweep, there = prepared(sweep, report, environ)
+    say(f"gof3r: {_planned(sweep)}")
     whole = "json" in flags or "csv" in flags
-    seconds = len(sweep.settings) * (sweep.duration + sweep.warmup)
-    many = f"{len(sweep.settings)} setting{'' if len(sweep.settings) == 1 else 's'}"
-    say(f"gof3r: {many}, about {duration(seconds)}, below {sweep.target}")
     told = [] if whole else [table.heading()]
 
     def tell(one: Measured) -> None:
@@ -42,28 +42,42 @@ def bench(command: Command, report: Report, environ: Mapping[str, str]) -> None:
             write_lines([*told, table.row(one)])
             told.clear()
 
-    run = measure(sweep, report, environ, tell)
-    report.close()
+    with cleared(sweep, report, environ):
+        run = measure(sweep, there, report, environ, tell)
+        report.clear()
+        _tell(run, old, flags)  # before anything is removed: that may fail, and the result is worth as much
+        if "plot" in options:
+            plot.plot(run, options["plot"])
+
+
+def _planned(sweep: Sweep) -> str:
+    seconds = len(sweep.settings) * (sweep.duration + sweep.warmup)
+    many = f"{len(sweep.settings)} setting{'' if len(sweep.settings) == 1 else 's'}"
+    made = to_furnish(sweep)
+    first = f", after {size_text(made)} are uploaded to be read" if made else ""
+    return f"{many}, about {duration(seconds)}{first}, {'of' if sweep.existing else 'below'} {sweep.target}"
+
+
+def _tell(run: Run, old: Run | None, flags: frozenset[str]) -> None:
     if "json" in flags:
         write_lines([as_json(run).rstrip("\n")])
     elif "csv" in flags:
         write_lines([table.csv_text(run).rstrip("\n")])
     else:
         write_lines(list(table.footing(run)))
-    if old is not None:
-        lines = ["", *table.compare(old, run)]
-        if whole:
-            for line in lines:
-                say(line)
-        else:
-            write_lines(lines)
-    if "plot" in options:
-        plot.plot(run, options["plot"])
+    if old is None:
+        return
+    lines = ["", *table.compare(old, run)]
+    if not flags.isdisjoint(("json", "csv")):
+        for line in lines:
+            say(line)
+    else:
+        write_lines(lines)
 
 
 def _read(path: str) -> Run:
     try:
-        with open(path, encoding="utf-8", errors="replace") as file:
+        with open(path, encoding="utf-8-sig", errors="replace") as file:
             return from_json(file.read(), path)
     except OSError as error:
         raise UsageError(one_line(f"--compare: cannot read {path}: {error.strerror}")) from None

@@ -1,14 +1,15 @@
 """A sweep measured: a ring for each setting, what is to be read made before, and everything removed after.
 
-Whatever happens in between (an error, Ctrl-C), what was made is cleared before it is told: nobody has a list
-of it, but it is all below one key that nobody else has.
+Whatever happens in between (an error, Ctrl-C), what was made is cleared in the end: nobody has a list of it,
+but it is all below one key that nobody else has.
 """
 
 from __future__ import annotations
 
+import contextlib
 import shlex
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import cast
 
@@ -37,35 +38,47 @@ FURNISHERS = 10
 """Parts at once while what is to be read is made."""
 
 
+There = dict[int, tuple[orders.Made, ...]]
+"""What is there to be read, by its size in bytes."""
+
+
+def prepared(sweep: Sweep, report: Report, environ: Mapping[str, str]) -> tuple[Sweep, There]:
+    """The sweep as it can be measured, and what is there for it: with --existing that object, whose size
+    decides the settings. Raises Gof3rError where there is none, or not memory enough."""
+    there: There = {}
+    if sweep.existing:
+        sweep, there = _found(sweep, report, environ)
+    _check_memory(sweep)
+    return sweep, there
+
+
+def to_furnish(sweep: Sweep) -> int:
+    """Bytes that ``sweep`` uploads to read them."""
+    if sweep.existing or sweep.mode == "put":
+        return 0
+    return sum(_count(size) * size for size in {setting.object_size for setting in sweep.settings})
+
+
 def measure(
-    sweep: Sweep, report: Report, environ: Mapping[str, str], told: Callable[[Measured], None]
+    sweep: Sweep,
+    there: There,
+    report: Report,
+    environ: Mapping[str, str],
+    told: Callable[[Measured], None],
 ) -> Run:
-    """Every setting of ``sweep``; each is ``told`` when it is measured. Raises Gof3rError."""
+    """Every setting of ``sweep``, as it was ``prepared``; each is ``told`` when it is measured. Raises
+    Gof3rError."""
     began = time.time()
     results = []
-    made: dict[int, tuple[orders.Made, ...]] = {}
-    failed: Gof3rError | None = None
-    if sweep.existing:
-        sweep, made = _found(sweep, report, environ)
-    _check_memory(sweep)
-    try:
-        for number, setting in enumerate(sweep.settings, 1):
-            size = setting.object_size
-            report.heading = f"{number} of {len(sweep.settings)}, {setting_text(setting)}: "
-            if sweep.mode != "put" and size not in made:
-                made[size] = _furnish(sweep, size, report, environ)
-            results.append(_measured(sweep, setting, made.get(size, ()), report, environ))
-            report.clear()
-            told(results[-1])
-    except Interrupted:
-        report.warning("stopped; what was made is being removed")
-        raise
-    except Gof3rError as error:
-        failed = error
-        raise
-    finally:
-        if not sweep.existing:
-            _clear(sweep, report, environ, failed)
+    made = dict(there)
+    for number, setting in enumerate(sweep.settings, 1):
+        size = setting.object_size
+        report.heading = f"{number} of {len(sweep.settings)}, {setting_text(setting)}: "
+        if sweep.mode != "put" and size not in made:
+            made[size] = _furnish(sweep, size, report, environ)
+        results.append(_measured(sweep, setting, made.get(size, ()), report, environ))
+        report.clear()
+        told(results[-1])
     return Run(
         version=__version__,
         began=began,
@@ -81,9 +94,7 @@ def measure(
     )
 
 
-def _found(
-    sweep: Sweep, report: Report, environ: Mapping[str, str]
-) -> tuple[Sweep, dict[int, tuple[orders.Made, ...]]]:
+def _found(sweep: Sweep, report: Report, environ: Mapping[str, str]) -> tuple[Sweep, There]:
     """The object that is there, and the settings for its size."""
     order = orders.Info(sweep.target, replace(sweep.terms, concurrency=1))
     head = cast(ObjectInfo, carry_out(order, report, environ, Ends()).value).head
@@ -106,8 +117,13 @@ def _check_memory(sweep: Sweep) -> None:
             )
 
 
+def _count(size: int) -> int:
+    """Objects of ``size`` bytes to be made."""
+    return min(OBJECTS, max(1, GiB // size))
+
+
 def _furnish(sweep: Sweep, size: int, report: Report, environ: Mapping[str, str]) -> tuple[orders.Made, ...]:
-    count = min(OBJECTS, max(1, GiB // size))
+    count = _count(size)
     report.debug(f"making {count} objects of {size} bytes below {sweep.target}")
     terms = replace(sweep.terms, part_size=load.furnishing(size), concurrency=FURNISHERS, memory=None)
     target = replace(sweep.target, key=f"{sweep.target.key}{size}-")
@@ -145,7 +161,7 @@ def _measured(
     between = slice(seen.first, seen.last)
     return Measured(
         setting=setting,
-        concurrency=result.found or setting.concurrency or 0,
+        concurrency=result.concurrency,
         workers=sum(name.startswith("worker") for name in seen.cpu),
         seconds=seen.seconds,
         sent=seen.sent,
@@ -162,21 +178,53 @@ def _measured(
     )
 
 
-def _clear(sweep: Sweep, report: Report, environ: Mapping[str, str], failed: Gof3rError | None) -> None:
-    """Remove what was made; ``failed`` is why nothing more is measured, and is told before another error."""
-    terms = replace(sweep.terms, weighed=False, memory=None, concurrency=1)
+@contextlib.contextmanager
+def cleared(sweep: Sweep, report: Report, environ: Mapping[str, str]) -> Iterator[None]:
+    """What is made within is removed in the end, however that comes. A first signal stops the measuring, not
+    the clearing; a second one does. Raises Gof3rError when something is left."""
+    ended: BaseException | None = None
     try:
-        carry_out(orders.Clear(sweep.target, terms), _Quiet(report), environ, Ends())
-    except (Gof3rError, Interrupted):
-        if failed is not None:
-            report.warning(str(failed))
-        url = str(sweep.target)
-        reach = [f"--endpoint={sweep.target.endpoint}", *sweep.given]
-        remove = shlex.join(["gof3r", "ls", *reach, url])
-        abort = shlex.join(["gof3r", "uploads", "abort", *reach, "--older-than=0", url])
-        again = shlex.join(["xargs", "-rd", "\\n", "gof3r", "rm", *reach])
-        report.warning(f"what was made is not all removed; do so by: {remove} | {again}; {abort}")
-        raise
+        yield
+    except (Exception, Interrupted) as error:
+        ended = error
+        _say_stopped(error, report)
+    while not sweep.existing:
+        terms = replace(sweep.terms, weighed=False, memory=None, concurrency=1)
+        try:
+            carry_out(
+                orders.Clear(sweep.target, late=ended is not None, terms=terms),
+                _Quiet(report),
+                environ,
+                Ends(),
+            )
+            break
+        except Interrupted as error:
+            if isinstance(ended, Interrupted):
+                report.warning(_hint(sweep))
+                raise
+            ended = error
+            _say_stopped(error, report)
+        except Gof3rError:
+            if isinstance(ended, Gof3rError) and not isinstance(ended, Interrupted):
+                report.warning(str(ended))  # else nobody would know why it ended
+            report.warning(_hint(sweep))
+            raise
+    if ended is not None:
+        raise ended
+
+
+def _say_stopped(error: BaseException, report: Report) -> None:
+    if isinstance(error, Interrupted):
+        report.warning("stopped; what was made is being removed")
+
+
+def _hint(sweep: Sweep) -> str:
+    url = str(sweep.target)
+    reach = [f"--endpoint={sweep.target.endpoint}", *sweep.given]
+    remove = shlex.join(["gof3r", "ls", *reach, url])
+    again = shlex.join(["xargs", "-rd", "\\n", "gof3r", "rm", *reach])
+    abort = shlex.join(["gof3r", "uploads", "abort", *reach, "--older-than=0", url])
+    return f"what was made is not all removed; do so by: {remove} | {again}; {abort}"
 
 
 class _Quiet:

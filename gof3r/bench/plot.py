@@ -54,11 +54,14 @@ DPI = 110
 
 
 def check(path: str) -> None:
-    """To be asked before anything is measured. Raises UsageError where ``plot`` could not draw ``path``."""
+    """To be asked before anything is measured. Raises UsageError where ``plot`` could not draw ``path``,
+    Gof3rError where it could not write it."""
     if Path(path).suffix.lower() not in FORMATS:
         raise UsageError(one_line(f"a plot is a .png or an .svg, not {path!r}"))
     if find_spec("matplotlib") is None:
         raise UsageError("a plot needs matplotlib: pip install 'gof3r[bench]'")
+    with Destination(path):  # it can be made there, and is gone again
+        pass
 
 
 def plot(run: Run, path: str) -> None:

@@ -78,7 +78,7 @@ def asked(command: Command, environ: Mapping[str, str], name: str) -> Sweep:
     return Sweep(
         mode=mode,
         settings=settings,
-        duration=max(1, _age(command.options, "duration", DURATION)),
+        duration=_duration(command.options),
         warmup=_age(command.options, "warmup", WARMUP),
         checksums=config.checksums,
         url=command.arguments[1],
@@ -164,6 +164,13 @@ def _age(options: Mapping[str, str], name: str, default: str) -> int:
         return parse_age(options.get(name, default))
     except UsageError as error:
         raise UsageError(one_line(f"--{name}: {error}")) from None
+
+
+def _duration(options: Mapping[str, str]) -> int:
+    seconds = _age(options, "duration", DURATION)
+    if not seconds:
+        raise UsageError("--duration: at least 1s is measured")
+    return seconds
 
 
 def _given(command: Command) -> list[str]:

@@ -76,10 +76,10 @@ def run(*results: Measured) -> Run:
 # --- any ----------------------------------------------------------------------------
 
 WHOLE = st.integers(0, LARGEST)
-NUMBERS = st.floats(-LARGEST, LARGEST)
+NUMBERS = st.floats(0, LARGEST)
 SOME = st.none() | st.integers(0, 100)
 PERCENTILES = st.just(()) | st.tuples(NUMBERS, NUMBERS, NUMBERS, NUMBERS)
-FACTS = st.none() | st.booleans() | st.text() | NUMBERS | st.integers(-LARGEST, LARGEST)
+FACTS = st.none() | st.booleans() | st.text() | NUMBERS | WHOLE
 
 
 def _named(values: st.SearchStrategy[int] | st.SearchStrategy[float]) -> st.SearchStrategy[dict[str, float]]:

@@ -197,6 +197,7 @@ def changed(*path: str | int, to: object) -> str:
         (changed("began_epoch_seconds", to=1e17), "began_epoch_seconds: no time"),
         (changed("duration_seconds", to=float("inf")), "duration_seconds: no number"),
         (changed("warmup_seconds", to=float("nan")), "warmup_seconds: no number"),
+        (changed("results", 0, "seconds", to=-1.0), "seconds: no number from 0"),
         (changed("machine", "cores", to=10**19), "machine: cores: no number"),
         (changed("duration_seconds", to=True), "duration_seconds: no number"),
         (changed("checksums", to="md5"), "checksums: no list"),

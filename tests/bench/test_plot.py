@@ -81,6 +81,13 @@ def test_a_picture_that_cannot_be_written_is_an_error_of_one_line(tmp_path: Path
         plot.plot(RUN, str(tmp_path / "none" / "run.png"))
 
 
+@pytest.mark.parametrize("place", ["none/run.png", "folder.png"])
+def test_where_a_picture_cannot_be_is_told_before_anything_is_measured(tmp_path: Path, place: str) -> None:
+    (tmp_path / "folder.png").mkdir()
+    with pytest.raises(Gof3rError, match="cannot write"):
+        plot.check(str(tmp_path / place))
+
+
 def test_a_full_disk_is_an_error_of_one_line(tmp_path: Path) -> None:
     (tmp_path / "run.png").symlink_to("/dev/full")
     with pytest.raises(Gof3rError, match=r"cannot write .*: No space left on device"):

@@ -99,6 +99,7 @@ def test_an_object_that_is_there_is_read_as_it_is() -> None:
         (("put", "s3://b", "-s", "6GiB", "--size=1TiB"), "a part has at most 5 GiB"),
         (("get", "s3://b", "-s", "1KiB"), "at least 16384 bytes"),
         (("get", "s3://b", "--duration=5"), "--duration: not a time"),
+        (("get", "s3://b", "--duration=0s"), "--duration: at least 1s"),
         (("get", "s3://b", "--warmup=x"), "--warmup: not a time"),
         (("get", "s3://b", "--checksum=sha1"), "checksums: 'sha1' is none of"),
         (("put", "s3://b/k", "--existing"), "--existing"),

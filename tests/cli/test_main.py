@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -82,6 +83,29 @@ def test_a_usage_error_is_one_line_and_where_to_read_more(
 def test_a_traceback_is_shown_with_debug_only(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["get"]) == cli.main(["--debug", "get"]) == cli.main(["get", "--debug"]) == 2
     assert capsys.readouterr().err.count("Traceback (most recent call last)") == 2
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        OSError(errno.ENOMEM, "Cannot allocate memory"),
+        ImportError("libcurl.so.4: failed to map segment from shared object"),
+        SystemError(
+            "error return without exception set"
+        ),  # as Python says it, and one with its function's name
+        SystemError("<built-in function open> returned NULL without setting an exception"),
+    ],
+)
+def test_too_little_memory_is_told_as_such(
+    error: Exception, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*given: object) -> None:
+        raise error
+
+    monkeypatch.setattr(cli, "_run", fail)
+    assert cli.main(["get", "s3://bucket/key"]) == 1
+    assert "the system gives no more memory: raise ulimit -v" in capsys.readouterr().err
 
 
 def test_an_error_that_nobody_expected_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:

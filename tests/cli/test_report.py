@@ -144,7 +144,7 @@ def test_a_terminal_has_one_line_of_progress_that_is_gone_before_anything_else(
     assert capsys.readouterr().err == f"{drawn}{erase}gof3r warning: look\n"
 
 
-@pytest.mark.parametrize(("columns", "shown"), [(20, "1.0 MiB, 1.00 MiB/s"), (0, "1 part in flight")])
+@pytest.mark.parametrize(("columns", "shown"), [(20, "1.0 MiB, 1.00 MiB"), (0, "1 part in flight")])
 def test_a_line_of_progress_fits_the_terminal(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], columns: int, shown: str
 ) -> None:
@@ -158,8 +158,15 @@ def test_a_line_of_progress_fits_the_terminal(
 
 
 def test_a_found_concurrency_is_told(capsys: pytest.CaptureFixture[str]) -> None:
-    report.Report(100.0).done(RECEIPT, replace(RESULT, found=37), 100.5)
+    report.Report(100.0).done(RECEIPT, replace(RESULT, concurrency=37, found=True), 100.5)
     assert capsys.readouterr().err.splitlines()[2:] == ["concurrency: 37, found by auto"]
+
+
+def test_a_concurrency_that_there_was_no_time_to_look_for_is_not_said_to_be_found(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    report.Report(100.0).done(RECEIPT, replace(RESULT, concurrency=10), 100.5)
+    assert capsys.readouterr().err.splitlines()[2:] == []
 
 
 def test_a_warning_is_given_once(capsys: pytest.CaptureFixture[str]) -> None:

@@ -167,3 +167,4 @@ def test_a_full_disk_ends_the_trace_and_not_the_transfer() -> None:
     for _ in range(1000):
         trace.happened(Hashed(SLOT, 100, 0.1))
     trace.close()
+    assert trace.lost == "--trace: /dev/full is not complete: No space left on device"

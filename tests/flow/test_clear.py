@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 
-from gof3r.engine.flow.clear import Clear
+from gof3r.engine.flow.clear import LATE, Clear
+from gof3r.engine.values import Response
 from tests.flow.desk import DATE, Bucket, Desk
-from tests.flow.scripts import instead
+from tests.flow.scripts import honest, instead
 from tests.flow.store import TARGET, error
 
 KEYS = ["run/a", "run/b c&", "run/d", "other", "run"]
@@ -55,6 +57,25 @@ def test_uploads_that_cannot_be_listed_are_told() -> None:
     desk = clear(store).on("list_multipart_uploads", instead(error(403, "AccessDenied"))).run()
     assert desk.result == 3
     assert "unfinished uploads below s3://bucket/run/ cannot be listed" in desk.warnings[0]
+
+
+def test_an_upload_that_may_not_be_aborted_is_no_success() -> None:
+    desk = clear(bucket()).on("abort_multipart_upload run/a", instead(error(403, "AccessDenied"))).run()
+    assert "upload u1" in desk.error and "AccessDenied" in desk.error
+
+
+def test_what_came_late_goes_too() -> None:
+    store = bucket()
+    desk = Desk(Clear(replace(TARGET, key="run/"), late=True), store)
+
+    def comes(answer: Callable[[], Response]) -> Response:
+        store.keep(b"late", path="/bucket/run/late")
+        store.versions.append(("run/late", "v1", "Version"))
+        return answer()
+
+    assert desk.on("list_multipart_uploads", honest, comes).run().result == 4
+    assert left(store) == ["other", "run"]
+    assert desk.now >= 1000 + LATE
 
 
 def test_what_may_not_be_deleted_is_named() -> None:
