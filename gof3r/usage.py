@@ -396,9 +396,10 @@ Examples:
 BENCH = f"""\
 Measure what S3 gives, for each combination of the settings that are named.
 
-The data is made in memory; what is read is checked and dropped. Everything is
-below a key of its own under the URL's, and removed in the end. Without options
-it takes two minutes and a half.
+The data is made in memory; what is read is checked and dropped. For get and
+mixed, 1 GiB of each object size is uploaded first. Everything is below a key
+of its own under the URL's (gof3r-bench-...), and removed in the end. Without
+options it takes two minutes and a half.
 
 Usage:
   gof3r bench [options] [--header=HEADER]... [--] (put | get | mixed) <url>

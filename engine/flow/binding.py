@@ -33,7 +33,7 @@ THROTTLED = 0.8
 
 def binding(books: Books, *, cpu: Mapping[str, float], cores: int, auto: bool = False) -> Binding:
     """What binds, by the ``books`` and by the CPU seconds of each process (``worker 1``, ``collector``).
-    ``auto``: the transfer looks for its concurrency by itself, so there is no larger one to be advised."""
+    ``auto``: the concurrency is being looked for, so there is no larger one to be advised."""
     if books.seconds < SHORT or not books.parts:
         return Binding("", "too short to have a bottleneck: start and end are most of it")
     lanes: dict[Bottleneck, float] = {

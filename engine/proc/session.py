@@ -92,7 +92,7 @@ def carry_out(
         dict(dispatch.retries),
         time.monotonic() - started,
         books,
-        binding(books, cpu=cpu, cores=cores, auto=climb is not None),
+        binding(books, cpu=cpu, cores=cores, auto=climb is not None or isinstance(order, orders.Load)),
         cpu,
         concurrency=transfer.found or concurrency,
         found=transfer.tried,

@@ -12,13 +12,13 @@ from collections.abc import Mapping
 from gof3r.arguments import Command
 from gof3r.commands import write_lines
 from gof3r.engine.errors import UsageError, one_line
+from gof3r.engine.flow.plan import human
 from gof3r.report import Report, duration, say
 
 from . import plot, table
 from .measured import Measured, Run, as_json, from_json
 from .measuring import cleared, measure, prepared, to_furnish
 from .sweep import Sweep, asked
-from .table import size_text
 
 
 def bench(command: Command, report: Report, environ: Mapping[str, str]) -> None:
@@ -54,7 +54,7 @@ def _planned(sweep: Sweep) -> str:
     seconds = len(sweep.settings) * (sweep.duration + sweep.warmup)
     many = f"{len(sweep.settings)} setting{'' if len(sweep.settings) == 1 else 's'}"
     made = to_furnish(sweep)
-    first = f", after {size_text(made)} are uploaded to be read" if made else ""
+    first = f", after {human(made)} is uploaded to be read" if made else ""
     return f"{many}, about {duration(seconds)}{first}, {'of' if sweep.existing else 'below'} {sweep.target}"
 
 
