@@ -116,6 +116,22 @@ class Copy:
 
 
 @dataclass(frozen=True, slots=True)
+class Many:
+    """Small objects, as many at a time as the terms say, with ``size`` bytes of memory for each; what comes
+    of each is shown (``flow.lane.Carried``). The items' own terms do not count, only this order's."""
+
+    items: tuple[Copy, ...]
+    size: int
+    """No smaller than any of them."""
+    terms: Terms = field(default_factory=Terms)
+
+    @property
+    def target(self) -> Target:
+        """Of the first."""
+        return self.items[0].target
+
+
+@dataclass(frozen=True, slots=True)
 class Remove:
     """Objects and their md5 sidecars; a target's ``version_id`` removes that version."""
 
@@ -250,4 +266,7 @@ class Result:
     """They were found out, in time enough to try."""
 
 
-Order = Put | Get | Verify | Copy | Remove | Info | List | Uploads | Read | Furnish | Load | Clear
+Single = Put | Get | Verify | Copy | Remove | Info | List | Uploads | Read | Furnish | Load | Clear
+"""All but ``Many``, which has many stories."""
+
+Order = Single | Many

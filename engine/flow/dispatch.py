@@ -12,7 +12,7 @@ Knows nothing of slots' states, of the order of parts, or of what a request mean
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
 from ..errors import TransferError, advice, describe
@@ -47,6 +47,8 @@ class Work:
     reads: Reader | None = None
     known: Digests = field(default_factory=dict)
     """Digests of the bytes to send, where they have been computed already."""
+    whose: str = ""
+    """The transfer's name, for error lines, where one dispatch serves several."""
     expires: float | None = None
     """Monotonic second after which no further attempt is made; None for the ordinary limits."""
 
@@ -113,6 +115,8 @@ class Dispatch:
         self._window = Window(concurrency, concurrency)
         self._waiting: list[Work] = []
         self._on_wire: dict[int, tuple[Work, int]] = {}
+        self._given_up: dict[int, int] = {}
+        """Jobs of parts that nobody waits for, by whose seats they still are."""
         self._tails: dict[Direction, Tail] = {"send": Tail(), "receive": Tail()}
         self._seats = Seats(workers, max(workers, most_workers))
         self._jobs = 0
@@ -158,8 +162,26 @@ class Dispatch:
         """Forget all requests, also those on the wire: the workers are being ended."""
         self._waiting.clear()
         self._on_wire.clear()
+        self._given_up.clear()
         self._seats.clear()
         self._tails = {"send": Tail(), "receive": Tail()}
+
+    def work_of(self, job: int) -> Work | None:
+        """What the job with this id is an attempt of, while somebody waits for it."""
+        return self._on_wire.get(job, (None, CONTROL))[0]
+
+    def give_up(self, works: Collection[Work]) -> list[Drop]:
+        """Forget ``works``, and tell the workers of those that are on the wire."""
+        self._waiting = [work for work in self._waiting if work not in works]
+        drops = []
+        for job, (work, seat) in list(self._on_wire.items()):
+            if work in works:
+                del self._on_wire[job]
+                self._over(job, 0.0, 0.0)
+                if not work.control:
+                    self._given_up[job] = seat
+                drops.append(Drop(seat, job, begun=True))
+        return drops
 
     # --- what to send now ------------------------------------------------------------------
 
@@ -243,6 +265,8 @@ class Dispatch:
         for the verdict on a job that nobody waits for any more."""
         entry = self._on_wire.pop(verdict.job.id, None)
         if entry is None:
+            if verdict.job.id in self._given_up:
+                self._seats.give_back(self._given_up.pop(verdict.job.id))
             return None
         work, seat = entry
         self._over(verdict.job.id, 0.0 if verdict.failure else verdict.timing.waited, now)
@@ -311,6 +335,7 @@ class Dispatch:
     def lost(self, seat: int, now: float) -> list[Failed | Note]:
         """A worker is gone. Its jobs wait for another; a spare takes its seat."""
         self._seats.lost(seat)
+        self._given_up = {job: its for job, its in self._given_up.items() if its != seat}
         notes: list[Failed | Note] = []
         failure = Failure("lost", "worker", f"worker {seat} ended")
         for job, (work, its_seat) in list(self._on_wire.items()):
@@ -328,7 +353,8 @@ class Dispatch:
         self._seats.give_back(seat)
         self._over(job, 0.0, 0.0)
         failure = Failure("transport", "", text, connected=False)
-        error = TransferError(f"{self._name}: {work.what}: {text}", failure, doubtful=work.doubtful)
+        name = work.whose or self._name
+        error = TransferError(f"{name}: {work.what}: {text}", failure, doubtful=work.doubtful)
         return Failed(work, error)
 
     def _over(self, job: int, waited: float, now: float) -> None:
@@ -366,7 +392,9 @@ class Dispatch:
 
     def _error(self, work: Work, failure: Failure, reason: str) -> TransferError:
         hint = advice(failure)
-        text = f"{self._name}: {work.what}: {describe(failure)}; {reason}" + (f"; {hint}" if hint else "")
+        text = f"{work.whose or self._name}: {work.what}: {describe(failure)}; {reason}" + (
+            f"; {hint}" if hint else ""
+        )
         return TransferError(text, failure, doubtful=work.doubtful)
 
 

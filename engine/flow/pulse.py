@@ -7,13 +7,13 @@ It decides nothing about single requests.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Protocol
 
 from .account import Account
 from .binding import binding
 from .climb import Climb, room
-from .dispatch import Dispatch
 from .events import Action, Beat, Note, Progress
-from .feed import Feed
+from .requests import Requests
 
 STILL = 300.0
 """Seconds without a byte moved, with a part on the wire, after which a transfer gives up: longer than any
@@ -24,10 +24,20 @@ GAP = 10.0
 nobody else can be blamed for."""
 
 
+class Moves(Protocol):
+    """What a transfer moves; see ``Feed``."""
+
+    @property
+    def done(self) -> int: ...
+    @property
+    def total(self) -> int | None: ...
+    def allow(self, parts: int) -> None: ...
+
+
 class Pulse:
     """The beats of one transfer. ``climb``: how many parts fly at once is found out."""
 
-    def __init__(self, feed: Feed, dispatch: Dispatch, account: Account, climb: Climb | None) -> None:
+    def __init__(self, feed: Moves, dispatch: Requests, account: Account, climb: Climb | None) -> None:
         self._feed = feed
         self._dispatch = dispatch
         self._account = account

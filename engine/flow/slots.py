@@ -59,8 +59,11 @@ class Ledger:
     """Slots of equal size cut from ``memory`` bytes, of which ``most`` may be used at a time (none: all);
     ``repr`` shows their states for a test or a log."""
 
-    def __init__(self, memory: int, size: int, most: int | None = None) -> None:
+    def __init__(self, memory: int, size: int, most: int | None = None, berth: int | None = None) -> None:
+        """``berth``: of many such ledgers, each with memory of its own, this is the one with that number
+        (from 0); it has one slot, which stays as it is cut."""
         self.memory = memory
+        self._berth = berth
         self.most = most
         """May be changed at any time; what is used already stays until it is free."""
         self._cut(size)
@@ -73,7 +76,8 @@ class Ledger:
         if not 0 < step <= self.memory:
             raise ValueError(f"a slot of {size} bytes does not fit in {self.memory} bytes of memory")
         self.size = size
-        self.slots = tuple(Slot(i, i * step, size) for i in range(self.memory // step))
+        count = range(self.memory // step) if self._berth is None else (self._berth,)
+        self.slots = tuple(Slot(i, i * step, size) for i in count)
         self._states = [State.FREE] * len(self.slots)
         self._free = list(range(len(self.slots) - 1, -1, -1))
 
@@ -83,7 +87,7 @@ class Ledger:
         return len(self._free) == len(self.slots)
 
     def state(self, slot: Slot) -> State:
-        return self._states[slot.index]
+        return self._states[slot.index - self.slots[0].index]
 
     def grant(self, event: str) -> Slot | None:
         """The free slot used last, moved on by ``event`` (``fill``, ``receive``); None when none is free, or
@@ -97,20 +101,24 @@ class Ledger:
 
     def move(self, slot: Slot, event: str) -> State:
         """Apply ``event`` to ``slot`` and return its new state. Raises IllegalTransition."""
-        before = self._states[slot.index]
+        at = slot.index - self.slots[0].index
+        before = self._states[at]
         try:
             after = TABLE[before, event]
         except KeyError:
             raise IllegalTransition(f"slot {slot.index} is {before.value}: cannot be {event}") from None
-        self._states[slot.index] = after
+        self._states[at] = after
         if before is State.FREE:
-            self._free.remove(slot.index)
+            self._free.remove(at)
         if after is State.FREE:
-            self._free.append(slot.index)
+            self._free.append(at)
         return after
 
     def recut(self, size: int) -> None:
         """Cut the memory into slots of ``size`` bytes instead; only when every slot is free."""
         if not self.idle:
             raise IllegalTransition("slots can be re-cut only when all are free")
-        self._cut(size)
+        if self._berth is None:
+            self._cut(size)
+        elif size > self.memory:
+            raise ValueError(f"a slot of {size} bytes does not fit in {self.memory} bytes of memory")

@@ -19,7 +19,7 @@ from ..errors import Gof3rError, Interrupted, ReaderGone, TransferError
 from ..values import Verdict
 from .account import Account
 from .climb import Climb
-from .dispatch import Dispatch, Done, Failed, Work
+from .dispatch import Done, Failed, Work
 from .events import (
     Action,
     Beat,
@@ -47,6 +47,7 @@ from .events import (
 )
 from .feed import Feed
 from .pulse import STILL, Pulse
+from .requests import Requests
 from .signers import Signers
 from .story import (
     Answer,
@@ -70,11 +71,11 @@ class Transfer:
         name: str,
         story: Story,
         feed: Feed,
-        dispatch: Dispatch,
+        dispatch: Requests,
         signers: Signers,
         climb: Climb | None = None,
     ) -> None:
-        self._name = name
+        self.name = name
         self._story = story
         self._feed = feed
         self._dispatch = dispatch
@@ -251,7 +252,7 @@ class Transfer:
             self._throw(error, now)
 
     def _error(self, text: str) -> TransferError:
-        return TransferError(f"{self._name}: {text}")
+        return TransferError(f"{self.name}: {text}")
 
     def _step(self, advance: Callable[[], Instruction], now: float) -> None:
         self._left, self._asked = self._asked, None

@@ -13,7 +13,7 @@ import select
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from ..errors import Gof3rError
 from ..flow.events import (
@@ -54,6 +54,9 @@ from .slab import Slab
 from .source import Committed, Source, Witness
 from .worker import Settings
 
+if TYPE_CHECKING:
+    from ..flow.lanes import Lanes
+
 REMEDY = "use fewer --workers, or raise ulimit -n and -u"
 """For a machine that gives no more processes or descriptors."""
 
@@ -79,7 +82,7 @@ class Ring:
 
     def __init__(
         self,
-        transfer: Transfer,
+        transfer: Transfer | Lanes,
         slab: Slab,
         settings: Settings,
         *,

@@ -9,6 +9,7 @@ import os
 import stat
 import time
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from .. import orders
@@ -25,9 +26,12 @@ from .slab import Slab
 from .source import Source, Witness
 
 if TYPE_CHECKING:
+    from ..flow.dispatch import Dispatch
     from ..flow.download import Download
     from ..flow.incoming import Incoming
+    from ..flow.lanes import Lanes
     from ..flow.repeating import Repeating
+    from ..flow.signers import Signers
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +54,7 @@ class Teller(Protocol):
 
 
 def pieces(
-    order: orders.Order, slots: int, slab: Slab, listener: Listener, ends: Ends
+    order: orders.Single, slots: int, slab: Slab, listener: Listener, ends: Ends
 ) -> tuple[Teller, Feed, Source | None]:
     """The story, its feed, and the source that fills slots. Each kind of order imports its own: the others'
     modules would be memory and time for nothing."""
@@ -64,7 +68,7 @@ def pieces(
         case orders.Verify():
             return *_verify(order, slots), None
         case orders.Copy():
-            return *_copy(order, slots), None
+            return *_copy(order, Ledger(slots, order.terms.part_size)), None
         case orders.Read():
             return *_read(order, slots), None
         case orders.Furnish():
@@ -167,11 +171,20 @@ def _read(order: orders.Read, slots: int) -> tuple[Teller, Feed]:
     return Reading(order.target, order.etag, parts, part_size=part_size, download=download), parts
 
 
-def _copy(order: orders.Copy, slots: int) -> tuple[Teller, Feed]:
+def lanes(order: orders.Many, dispatch: Dispatch, signers: Signers) -> Lanes:
+    """What carries many objects over."""
+    from ..flow.lanes import Lanes
+
+    tasks = [partial(_copy, item) for item in order.items]
+    count = order.terms.concurrency or START
+    return Lanes("", tasks, lanes=count, size=order.size, dispatch=dispatch, signers=signers)
+
+
+def _copy(order: orders.Copy, ledger: Ledger) -> tuple[Teller, Feed]:
     from ..flow.copy import Copy
     from ..flow.passing import Passing
 
-    parts = Passing(Ledger(slots, order.terms.part_size))
+    parts = Passing(ledger)
     copy = Copy(
         order.source,
         order.target,

@@ -11,6 +11,7 @@ import os
 import random
 import time
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from .. import orders
 from ..errors import Gof3rError, UsageError
@@ -25,9 +26,12 @@ from ..flow.transfer import Transfer
 from ..values import Role, Target
 from . import credentials
 from .parent import REMEDY, Listener, Ring
-from .pieces import Ends, pieces
+from .pieces import Ends, lanes, pieces
 from .slab import Slab, available
 from .worker import Settings
+
+if TYPE_CHECKING:
+    from ..flow.lanes import Lanes
 
 
 def carry_out(
@@ -37,13 +41,13 @@ def carry_out(
     started = time.monotonic()
     terms = order.terms
     signed: dict[Role, orders.Signer] = {"main": terms.signer}
-    if isinstance(order, orders.Copy) and order.source.role == "source":
+    if any(target.role == "source" for target in _targets(order)):
         signed["source"] = terms.source_signer
     signers = Signers({role: credentials.resolve(signer, environ) for role, signer in signed.items()})
     slots = _slots(order) if _moves_parts(order) else PAGE
     slab = _slab(slots, stride(terms.part_size) * START if _found_out(terms) else slots)
     slots = slab.size
-    story, feed, source = pieces(order, slots, slab, listener, ends)
+    told = None if isinstance(order, orders.Many) else pieces(order, slots, slab, listener, ends)
     climb = None
     concurrency = most = terms.concurrency or 0
     if not concurrency:
@@ -54,7 +58,7 @@ def carry_out(
     workers = terms.workers or workers_for(concurrency, cores)
     most_workers = terms.workers or workers_for(most, cores)
     dispatch = Dispatch(
-        name=story.name,
+        name=told[0].name if told else "",
         signers=signers,
         workers=workers,
         concurrency=concurrency,
@@ -64,7 +68,12 @@ def carry_out(
         hurry=terms.hurry,
         most_workers=most_workers,
     )
-    transfer = Transfer(story.name, story.story(), feed, dispatch, signers, climb)
+    source = None
+    if isinstance(order, orders.Many):
+        transfer: Transfer | Lanes = lanes(order, dispatch, signers)
+    elif told:
+        story, feed, source = told
+        transfer = Transfer(story.name, story.story(), feed, dispatch, signers, climb)
     ring = Ring(
         transfer,
         slab,
@@ -82,7 +91,7 @@ def carry_out(
     except Gof3rError:
         raise
     except OSError as error:
-        text = f"{story.name}: the system refuses a process or a pipe: {error.strerror}"
+        text = f"{transfer.name}: the system refuses a process or a pipe: {error.strerror}"
         raise Gof3rError(f"{text}; {REMEDY}") from None
     finally:
         slab.free()
@@ -101,13 +110,15 @@ def carry_out(
 
 
 def _moves_parts(order: orders.Order) -> bool:
-    kinds = (orders.Put, orders.Get, orders.Verify, orders.Copy, orders.Read, orders.Furnish, orders.Load)
-    return isinstance(order, kinds)
+    kinds = (orders.Put, orders.Get, orders.Verify, orders.Copy, orders.Many, orders.Read, orders.Furnish)
+    return isinstance(order, (*kinds, orders.Load))
 
 
 def _slots(order: orders.Order) -> int:
     """Bytes of all slots: two parts at least, so that reading overlaps sending. Raises UsageError."""
     terms = order.terms
+    if isinstance(order, orders.Many):
+        return stride(order.size) * (terms.concurrency or START)
     sends = isinstance(order, (orders.Put, orders.Copy))
     step = stride(max(terms.part_size, MIN_PART) if sends else terms.part_size)
     if _found_out(terms):
@@ -152,6 +163,8 @@ def _targets(order: orders.Order) -> tuple[Target, ...]:
             return targets
         case orders.Copy(source=source, target=target):
             return source, target
+        case orders.Many(items=items):
+            return tuple(target for item in items for target in (item.source, item.target))
         case _:
             return (order.target,)
 

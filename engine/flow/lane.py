@@ -1,0 +1,282 @@
+"""A lane: one small object after another is carried over in it, each by a ``Transfer`` as any other has.
+
+Theory: what an object's transfer would have of its own in a ring (workers, a window, a collector) it shares
+here with those of other lanes, so the lane stands between. Requests go to the common dispatch, by a ``Share``
+of it that remembers whose they are. What is asked of the collector, a stream's digests, the lane knows by
+itself: of an object of one part they are that part's, and its worker has computed them. An object of several
+parts that must be hashed as one stream does not fit (``Unfit``): it needs a ring.
+
+A lane has one slot, whose number is the lane's.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from ..errors import Gof3rError, TransferError
+from ..s3 import checksums
+from ..values import Digests, Slot, Verdict
+from .dispatch import Dispatch, Done, Failed, Work
+from .events import (
+    Action,
+    Announce,
+    Cancelled,
+    Digested,
+    Dismiss,
+    Drop,
+    Event,
+    Expect,
+    Finish,
+    Hashed,
+    Hush,
+    Note,
+    NotRenewed,
+    Receipt,
+    Send,
+    Silent,
+    Tell,
+    Total,
+)
+from .feed import Feed
+from .signers import Signers
+from .slots import Ledger, stride
+from .story import Story
+from .transfer import Transfer
+
+
+class Unfit(TransferError):
+    """The object is none for a lane."""
+
+
+class Teller(Protocol):
+    """A story with its name, for error lines."""
+
+    name: str
+
+    def story(self) -> Story: ...
+
+
+Begin = Callable[[Ledger], tuple[Teller, Feed]]
+"""One object's story and feed, in a lane's memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """What came of one object."""
+
+    number: int
+    """Of those that were asked for, from 0."""
+    receipt: Receipt | None
+    error: BaseException | None
+    retries: Mapping[str, int]
+    """How often each error code has led to another attempt."""
+    seconds: float
+
+
+class Share:
+    """A lane's share of ``dispatch``: requests that go out in the name of its object."""
+
+    parts_on_wire, limit, concurrency = 0, 0, 0
+    bytes_on_wire = more_workers = too_many_losses = False
+
+    def __init__(self, dispatch: Dispatch, name: str, owned: Callable[[Work], None]) -> None:
+        self._dispatch = dispatch
+        self._name = name
+        self._owned = owned
+        self._works: set[Work] = set()
+        self.wanted: tuple[str, ...] = ()
+        """Digests of what is received, beside those that are asked for."""
+        self.failed: list[Failed] = []
+        """Works that have failed by something else than a verdict."""
+        self.drops: list[Drop] = []
+        """Jobs that were given up on the wire."""
+        self.retries: Counter[str] = Counter()
+
+    def submit(self, work: Work) -> None:
+        work.whose = self._name
+        if work.direction == "receive":
+            work.digests = tuple(dict.fromkeys((*work.digests, *self.wanted)))
+        self._works.add(work)
+        self._owned(work)
+        self._dispatch.submit(work)
+
+    def judged(self, verdict: Verdict, now: float) -> Done | Failed | Note | None:
+        before = self._dispatch.retries.copy()
+        result = self._dispatch.judged(verdict, now)
+        self.retries += self._dispatch.retries - before
+        if isinstance(result, (Done, Failed)):
+            self._works.discard(result.work)
+        return result
+
+    def expire(self, now: float) -> list[Failed]:
+        failed, self.failed = self.failed, []
+        self._works.difference_update(each.work for each in failed)
+        return failed
+
+    def drop_all(self) -> None:
+        self.drops += self._dispatch.give_up(self._works)
+        self._works.clear()
+
+    # What concerns all lanes is settled by whoever has them.
+
+    def allow(self, concurrency: int) -> None:
+        pass
+
+    def assign(self, now: float) -> list[Send]:
+        return []
+
+    def slow(self, now: float) -> list[Drop]:
+        return []
+
+    def deadline(self, now: float) -> float | None:
+        return None
+
+    def lost(self, seat: int, now: float) -> list[Failed | Note]:
+        return []
+
+    def unsent(self, job: int, text: str) -> Failed | None:
+        return None
+
+    def not_renewed(self, event: NotRenewed, now: float) -> Failed | None:
+        return None
+
+
+class Lane:
+    """The lane ``number``, with a slot of ``size`` bytes, while it carries the object ``task`` that ``begin``
+    begins. ``actions`` are to be taken from it after each call."""
+
+    def __init__(
+        self,
+        number: int,
+        size: int,
+        task: int,
+        begin: Begin,
+        dispatch: Dispatch,
+        owned: Callable[[Work, Lane], None],
+    ) -> None:
+        self.number = number
+        self._task = task
+        teller, self.feed = begin(Ledger(stride(size), stride(size), berth=number))
+        self._name = teller.name
+        self._share = Share(dispatch, teller.name, lambda work: owned(work, self))
+        self._transfer = Transfer(teller.name, teller.story(), self.feed, self._share, Signers({}))
+        self._events: deque[Event | None] = deque()
+        self.actions: list[Action] = []
+        self._finish: Finish | None = None
+        self._began = 0.0
+        # In the collector's stead.
+        self._expected: tuple[str, ...] = ()
+        self._digests: Digests = {}
+        self._parts = 0
+        """Whose digests are known."""
+        self._announced: Slot | None = None
+        self._unfit = False
+        # While it is hushed.
+        self._left: dict[int, int] = {}
+        """Jobs that were given up, and by whose seats they still are."""
+        self._hushed = False
+
+    def start(self, now: float) -> None:
+        """The first actions."""
+        self._began = now
+        self._take(self._transfer.start(now))
+        self._go_on(now)
+
+    def handle(self, event: Event | None, now: float) -> None:
+        """Take an event that is this lane's."""
+        self._events.append(event)
+        if isinstance(event, Verdict) and event.failure is None:
+            self._moved(event)
+        self._go_on(now)
+
+    def fail(self, failed: Failed, now: float) -> None:
+        """A request of it has failed without a verdict."""
+        self._share.failed.append(failed)
+        self.handle(None, now)
+
+    def gone(self, job: int, now: float) -> None:
+        """``job``, which was given up, is off the wire."""
+        self._left.pop(job, None)
+        self._fall_silent()
+        self._go_on(now)
+
+    def lost(self, seat: int, now: float) -> None:
+        """The worker on ``seat`` is gone, with what it was told to give up."""
+        for job in [job for job, its in self._left.items() if its == seat]:
+            self.gone(job, now)
+
+    @property
+    def left(self) -> list[int]:
+        """Jobs that were given up and are on the wire still."""
+        return list(self._left)
+
+    def deadline(self) -> float | None:
+        """When ``handle(None)`` has something to do at the latest."""
+        return None if self._finish else self._transfer.deadline()
+
+    def carried(self, now: float) -> Carried | None:
+        """What came of the object, at its end."""
+        if self._finish is None:
+            return None
+        receipt, error = self._finish.result, self._finish.error
+        assert error is not None or isinstance(receipt, Receipt)
+        if self._unfit and isinstance(error, Gof3rError):
+            error = Unfit(str(error))
+        own = receipt if isinstance(receipt, Receipt) else None
+        return Carried(self._task, own, error, dict(self._share.retries), now - self._began)
+
+    def _go_on(self, now: float) -> None:
+        while self._events and self._finish is None:
+            self._take(self._transfer.handle(self._events.popleft(), now))
+
+    def _take(self, actions: list[Action]) -> None:
+        for action in actions:
+            match action:
+                case Tell(Expect(digests)):
+                    self._expected = self._share.wanted = digests
+                case Tell(Announce(_, slot)):
+                    self._announced = slot
+                case Tell(Total(parts)):
+                    self._events.append(self._digested(parts))
+                case Hush():
+                    self._hushed = True
+                case Finish():
+                    self._finish = action
+                case Tell() | Dismiss():
+                    pass
+                case _:
+                    self.actions.append(action)
+        if self._share.drops:
+            self._left |= {drop.job: drop.worker for drop in self._share.drops}
+            self.actions += self._share.drops
+            self._share.drops = []
+        self._fall_silent()
+
+    def _fall_silent(self) -> None:
+        if self._hushed and not self._left:
+            self._hushed = False
+            self._events.append(Silent())
+
+    # --- the collector's part ------------------------------------------------------------------
+
+    def _moved(self, verdict: Verdict) -> None:
+        """A part has been received, or sent: its digests are known, and with them the stream's."""
+        slot = verdict.job.slot
+        if slot is None or not self._expected:
+            return
+        if verdict.job.direction == "receive" or slot == self._announced:
+            self._announced = None
+            self._parts += 1
+            self._digests = dict(verdict.digests)
+            self._events.append(Hashed(slot))
+
+    def _digested(self, parts: int) -> Event:
+        if parts == 0:
+            return Digested(checksums.compute(self._expected, memoryview(b"")))
+        if (parts, self._parts) == (1, 1) and self._digests.keys() >= set(self._expected):
+            return Digested({name: self._digests[name] for name in self._expected})
+        self._unfit = True
+        return Cancelled(f"{parts} parts cannot be hashed one by one")

@@ -1,0 +1,204 @@
+"""Many small objects in lanes: each arrives as it is, whatever comes between, and none keeps another."""
+
+from __future__ import annotations
+
+from random import Random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gof3r.engine.errors import Interrupted
+from gof3r.engine.flow import plan
+from gof3r.engine.flow.events import CollectorLost, Signalled
+from gof3r.engine.flow.lane import Unfit
+from gof3r.engine.values import Failure
+from tests.flow.harbour import STARTED, Harbour, source_path, target_path
+from tests.flow.scripts import RESET, Die, Hang, after, instead, saying
+from tests.flow.store import Store, error
+
+REFUSED = instead(error(403, "AccessDenied", "No"))
+
+
+def stored(count: int, **headers: str) -> Store:
+    store, random = Store(), Random(1)
+    for number in range(count):
+        store.keep(random.randbytes(20), path=source_path(number)).headers.update(headers)
+    return store
+
+
+@pytest.fixture
+def _small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plan, "MIN_PART", 8)
+
+
+def arrived(harbour: Harbour) -> set[int]:
+    """Those that are at their destination, byte for byte; of each there is a receipt."""
+    found = set()
+    for number, carried in harbour.carried.items():
+        target = harbour.store.objects.get(target_path(number))
+        if carried.receipt is not None:
+            source = harbour.store.objects[source_path(number)]
+            assert target is not None and target.data == source.data
+            assert carried.receipt.etag == target.etag and carried.receipt.size == len(target.data)
+            assert carried.receipt.proofs
+            found.add(number)
+    return found
+
+
+@pytest.mark.parametrize("lanes", [1, 3, 20])
+def test_every_object_arrives_with_its_headers_and_a_receipt(lanes: int) -> None:
+    harbour = Harbour(stored(10, **{"content-type": "text/x", "x-amz-meta-a": "b"}), 10, lanes=lanes).run()
+    assert arrived(harbour) == set(range(10))
+    assert harbour.finish is not None and harbour.finish.result == 10
+    assert harbour.most <= lanes
+    headers = harbour.store.objects[target_path(7)].headers
+    assert (headers["content-type"], headers["x-amz-meta-a"]) == ("text/x", "b")
+    assert all(carried.seconds > 0 and not carried.retries for carried in harbour.carried.values())
+
+
+@given(st.integers(0, 2**32), st.lists(st.integers(0, 64), min_size=1, max_size=12), st.booleans())
+def test_in_whatever_order_they_are_answered_nothing_is_mixed_up(
+    seed: int, sizes: list[int], sidecar: bool
+) -> None:
+    random, store = Random(seed), Store()
+    for number, size in enumerate(sizes):
+        store.keep(random.randbytes(size), path=source_path(number))
+    harbour = Harbour(store, len(sizes), sidecar=sidecar, seed=seed).run()
+    assert arrived(harbour) == set(range(len(sizes)))
+    for number in range(len(sizes) if sidecar else 0):
+        beside = store.objects[f"/bucket/.md5/{number}.md5"]
+        assert beside.data.decode() == store.objects[target_path(number)].etag
+
+
+def test_one_that_fails_keeps_no_other() -> None:
+    store = stored(6)
+    del store.objects[source_path(2)]
+    harbour = Harbour(store, 6).on(f"put_object {target_path(4)}", REFUSED, REFUSED).run()
+    assert arrived(harbour) == {0, 1, 3, 5}
+    errors = harbour.errors()
+    assert "copy s3://source/2 to s3://bucket/2: get_object: server answered 404" in errors[2]
+    assert "copy s3://source/4 to s3://bucket/4: put_object" in errors[4] and "AccessDenied" in errors[4]
+    assert harbour.finish is not None and harbour.finish.error is None
+
+
+def test_what_fails_for_a_while_is_tried_again_and_counted() -> None:
+    harbour = Harbour(stored(4), 4)
+    harbour.on(f"get_object {source_path(1)}", instead(error(500, "InternalError")), instead(RESET))
+    harbour.on(f"put_object {target_path(2)}", after(RESET))
+    harbour.run()
+    assert arrived(harbour) == {0, 1, 2, 3}
+    assert harbour.carried[1].retries == {"InternalError": 1, "56": 1}
+    assert harbour.carried[2].retries == {"56": 1}
+    assert harbour.carried[0].retries == {}
+
+
+def test_bytes_that_are_not_the_sources_are_no_object() -> None:
+    harbour = Harbour(stored(3), 3)
+    bad = saying(b"x" * 20)
+    harbour.on(f"get_object {source_path(1)}", *[bad] * 9).run()
+    assert arrived(harbour) == {0, 2}
+    assert target_path(1) not in harbour.store.objects
+    assert "md5" in harbour.errors()[1]
+
+
+@pytest.mark.parametrize("what", ["get_object", "put_object"])
+def test_a_lost_worker_costs_nobody_anything(what: str) -> None:
+    path = source_path(3) if what == "get_object" else target_path(3)
+    harbour = Harbour(stored(9), 9).on(f"{what} {path}", lambda act: Die()).run()
+    assert arrived(harbour) == set(range(9))
+    assert "worker process" in harbour.warnings[0]
+
+
+def test_too_many_lost_workers_end_all() -> None:
+    harbour = Harbour(stored(9), 9)
+    for number in range(9):
+        harbour.on(f"get_object {source_path(number)}", *[lambda act: Die()] * 9)
+    harbour.run()
+    assert arrived(harbour) == set()
+    assert all("worker processes were lost" in text for text in harbour.errors().values())
+    assert len(harbour.carried) <= 3, "nothing new is begun"
+
+
+def test_a_server_that_cannot_be_reached_ends_all() -> None:
+    harbour = Harbour(stored(50), 50, attempts=2)
+    refused = instead(Failure("transport", "7", "connection refused", connected=False))
+    for number in range(50):
+        harbour.on(f"head_object {source_path(number)}", *[refused] * 5)
+    harbour.run()
+    assert harbour.finish is not None and "connection refused" in str(harbour.finish.error)
+    assert len(harbour.carried) <= 6
+
+
+@pytest.mark.parametrize("event", [Signalled(15), CollectorLost()])
+def test_what_is_no_objects_fault_ends_all_at_once(event: Signalled | CollectorLost) -> None:
+    harbour = Harbour(stored(20), 20)
+    told = [False]
+
+    def before() -> Signalled | CollectorLost | None:
+        if len(harbour.carried) == 5 and not told[0]:
+            told[0] = True
+            return event
+        return None
+
+    harbour.before = before
+    harbour.run()
+    assert 5 <= len(harbour.carried) <= 8
+    assert arrived(harbour) == {number for number, one in harbour.carried.items() if one.receipt}
+    if isinstance(event, Signalled):
+        assert harbour.finish is not None and isinstance(harbour.finish.error, Interrupted)
+
+
+@pytest.mark.usefixtures("_small_parts")
+def test_an_object_of_parts_that_only_its_stream_proves_is_nothing_for_a_lane() -> None:
+    store = Store()
+    data = bytes(range(40))
+    store.keep(data, path=source_path(0), cuts=(20, 20))
+    store.keep_sidecar(data, store.objects[source_path(0)].etag, "/source/.md5/0.md5")
+    store.keep(data, path=source_path(1))
+    harbour = Harbour(store, 2, sidecar=True).run()
+    assert arrived(harbour) == {1}
+    assert isinstance(harbour.carried[0].error, Unfit)
+    assert not store.uploads, "its upload is aborted"
+    assert target_path(0) not in store.objects
+
+
+@pytest.mark.usefixtures("_small_parts")
+def test_an_object_of_parts_keeps_them() -> None:
+    store = Store()
+    store.keep(bytes(range(40)), path=source_path(0), cuts=(20, 20))
+    harbour = Harbour(store, 1).run()
+    assert arrived(harbour) == {0}
+    assert store.objects[target_path(0)].etag == store.objects[source_path(0)].etag
+
+
+@pytest.mark.usefixtures("_small_parts")
+def test_an_upload_is_aborted_only_when_nothing_of_it_is_on_its_way() -> None:
+    store = Store()
+    store.keep(bytes(range(60)), path=source_path(0), cuts=(20, 20, 20))
+    harbour = Harbour(store, 1, attempts=1)
+    harbour.on(f"upload_part {target_path(0)}", lambda act: act(), REFUSED).run()
+    assert "AccessDenied" in harbour.errors()[0]
+    assert not store.uploads and harbour.log[-1].startswith(("abort", "list_parts"))
+
+
+def test_an_object_that_is_there_is_left_alone_where_that_was_asked_for() -> None:
+    store = stored(3)
+    store.keep(b"theirs", path=target_path(1))
+    harbour = Harbour(store, 3, if_none_match=True).run()
+    assert arrived(harbour) == {0, 2}
+    assert store.objects[target_path(1)].data == b"theirs"
+
+
+def test_a_server_that_copies_by_itself_moves_no_bytes() -> None:
+    harbour = Harbour(stored(5), 5, server_side=True).run()
+    assert arrived(harbour) == set(range(5))
+    assert not any(line.startswith(("get_object", "put_object")) for line in harbour.log)
+
+
+def test_a_request_that_is_never_answered_ends_what_waits_for_it() -> None:
+    harbour = Harbour(stored(3), 3)
+    harbour.on(f"get_object {source_path(1)}", lambda act: Hang())
+    harbour.run()
+    assert arrived(harbour) >= {0, 2}
+    assert harbour.now > STARTED
