@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+from collections.abc import Sequence
 from hashlib import md5
 from pathlib import Path
 
@@ -42,7 +43,7 @@ ITEMS = [
 ]
 
 
-def csv(rows: list[tuple[str, ...]]) -> bytes:
+def csv(rows: Sequence[tuple[str, ...]]) -> bytes:
     return "".join(
         ",".join(f'"{column.replace(chr(34), chr(34) * 2)}"' for column in row) + "\n" for row in rows
     ).encode()
@@ -61,7 +62,7 @@ def document(data: bytes = b"", **changes: object) -> str:
     return json.dumps({name: value for name, value in (found | changes).items() if value is not None})
 
 
-def listed(rows: list[tuple[str, ...]], schema: str = SCHEMA, to: Mapping = MAPPING) -> list[Item]:
+def listed(rows: Sequence[tuple[str, ...]], schema: str = SCHEMA, to: Mapping = MAPPING) -> list[Item]:
     found = inventory.from_json(document(fileSchema=schema), "m")
     return list(inventory.listed(io.BytesIO(csv(rows)), "1.csv", found, to))
 

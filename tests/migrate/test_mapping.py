@@ -182,7 +182,8 @@ def test_a_directory_a_file_and_a_pipe_are_in_the_way(tmp_path: Path) -> None:
 
 def test_links_may_lead_anywhere_within(tmp_path: Path) -> None:
     out, root = tmp_path / "out", tmp_path / "root"
-    out.mkdir(), (root / "d").mkdir(parents=True)
+    out.mkdir()
+    (root / "d").mkdir(parents=True)
     (root / "within").symlink_to("d")
     (root / "away").symlink_to(out)
     (root / "file").symlink_to(out / "x")
