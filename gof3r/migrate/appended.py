@@ -132,11 +132,14 @@ class Appended:
         if not self._waiting:
             return
         data = memoryview(b"".join(self._waiting))
-        self._waiting.clear()
+        # Until it is known to be whole: also what is no error may end it half way (KeyboardInterrupt).
+        self._broken = f"{self._path}: writing receipts was interrupted"
         with self._reported():
             while data:
                 data = data[os.write(self._fd, data) :]
             os.fsync(self._fd)
+        self._waiting.clear()
+        self._broken = ""
 
     @contextlib.contextmanager
     def _reported(self) -> Iterator[None]:

@@ -59,7 +59,7 @@ class Journal:
         except BaseException:
             self._db.close()
             raise
-        self._pass = int(self._said("pass"))
+        self._pass = 0  # none is begun
 
     def close(self) -> None:
         self._db.close()
@@ -70,7 +70,7 @@ class Journal:
         """A new run: what was under way or has failed is to do once more, and every item is to be added
         again, in any order; ``add`` finds those that are there."""
         with self._transaction(durable=True):
-            self._pass += 1
+            self._pass = int(self._said("pass")) + 1
             self._say("pass", self._pass)
             self._db.execute("UPDATE item SET state = 0 WHERE state = 1")
             self._db.execute("UPDATE item SET state = 0, cause = NULL, text = NULL WHERE state = 3")
@@ -83,6 +83,8 @@ class Journal:
         Of two items of this run with one destination and different sources the second is told, and the first
         fails unless it is under way or done: each run tells them again. The same item twice is one.
         """
+        if not self._pass:
+            raise ValueError("items are added to a run, and none is begun")
         rows = [self._row(item) for item in items]
         statement = schema.add(current)
         with self._transaction(durable=True):

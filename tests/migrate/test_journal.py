@@ -161,6 +161,12 @@ def test_an_inventory_knows_nothing_of_changes(journal: Journal) -> None:
     assert states(journal) == {State.TODO: 1}
 
 
+def test_items_are_added_to_a_run(tmp_path: Path) -> None:
+    with closing(Journal(str(tmp_path / "j"), "work")) as journal:
+        with pytest.raises(ValueError, match="none is begun"):
+            journal.add([item(1)], current=True)
+
+
 @pytest.mark.parametrize("run", [1, 2])
 @pytest.mark.parametrize("apart", [False, True])
 def test_two_sources_for_one_destination_are_found_in_each_run(

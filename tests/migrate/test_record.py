@@ -129,6 +129,25 @@ def test_one_at_a_time(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("call", ["write", "fsync"])
+def test_an_interrupt_while_receipts_are_written_leaves_nothing_half_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    def interrupted(*_: object) -> int:
+        raise KeyboardInterrupt
+
+    with pytest.raises(Gof3rError, match="was interrupted"), opened(tmp_path) as record:
+        record.journal.begin()
+        record.journal.add([item(1)], current=True)
+        record.arrived(1, receipt_of(item(1)), 0.0)
+        monkeypatch.setattr(os, call, interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            record.settle()
+        monkeypatch.undo()
+    with opened(tmp_path) as record:  # what has come to the disk is done, the rest is not
+        assert record.journal.totals()[State.DONE].items == len(destinations(tmp_path)) == (call == "fsync")
+
+
+@pytest.mark.parametrize("call", ["write", "fsync"])
 def test_a_receipt_that_is_not_on_the_disk_is_none(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
 ) -> None:
