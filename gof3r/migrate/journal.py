@@ -7,7 +7,7 @@ state::
       ^                |  |                |
       +----release-----+  +--failed--> failed
       +---- begin: a new run ----------+
-      +---- add: the source has changed since ---- done
+      +---- again, add: the source has changed since ---- done
 
 SQLite keeps it (WAL: a transaction is there or is not). Items, what says *done*, and which upload is under
 way, are on the disk when the call returns (synchronous=FULL); all else may be lost with the machine's power,
@@ -140,11 +140,13 @@ class Journal:
         return twice
 
     def drop_unseen(self) -> int:
-        """Forget what this run's listing, which has come to its end, did not have, unless it is done or has
-        left an upload: its source is gone, or no longer wanted. How many these were."""
+        """Forget what this run's listing, which has come to its end, did not have, unless it is or was done,
+        or has left an upload: its source is gone, or no longer wanted. How many these were. To be asked when
+        what has arrived is settled."""
         with self._transaction():
             return self._db.execute(
-                "DELETE FROM item WHERE state IN (0, 3) AND upload IS NULL AND seen < ?", (self._pass,)
+                "DELETE FROM item WHERE state IN (0, 3) AND upload IS NULL AND receipt IS NULL AND seen < ?",
+                (self._pass,),
             ).rowcount
 
     def learn(self, known: Iterable[tuple[int, Identity]]) -> None:
@@ -220,13 +222,18 @@ class Journal:
             )
 
     def release(self, numbers: Iterable[int]) -> None:
-        """These are to do again: nobody is at them any more, or another attempt is worth it, or a look has
-        shown that the source has changed since they were done."""
+        """These are to do again: nobody is at them any more, or another attempt is worth it. What is done by
+        now stays so."""
+        self._redo(numbers, "state IN (1, 3)")
+
+    def again(self, numbers: Iterable[int]) -> None:
+        """These are to do again though they are done: a look has shown that their sources have changed."""
+        self._redo(numbers, "state = 2")
+
+    def _redo(self, numbers: Iterable[int], where: str) -> None:
+        statement = f"UPDATE item SET state = 0, cause = NULL, text = NULL WHERE id = ? AND {where}"
         with self._transaction():
-            self._db.executemany(
-                "UPDATE item SET state = 0, cause = NULL, text = NULL WHERE id = ?",
-                [(one,) for one in numbers],
-            )
+            self._db.executemany(statement, [(number,) for number in numbers])
 
     # --- what there is ------------------------------------------------------------------
 

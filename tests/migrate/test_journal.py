@@ -197,8 +197,12 @@ def test_the_same_item_twice_is_one(journal: Journal) -> None:
     assert states(journal) == {State.TODO: 2}
 
 
-def test_what_the_listing_has_no_more_is_dropped_unless_it_is_done_or_has_an_upload(journal: Journal) -> None:
-    journal.add([item(number) for number in range(5)], current=True)
+def test_what_the_listing_has_no_more_is_dropped_unless_it_was_done_or_has_an_upload(
+    journal: Journal,
+) -> None:
+    journal.add([item(number) for number in range(6)], current=True)
+    finish(journal, item(5))
+    journal.again([6])
     finish(journal, item(0))
     left = journal.entry("s3://dst/key 1")
     assert left is not None
@@ -206,7 +210,7 @@ def test_what_the_listing_has_no_more_is_dropped_unless_it_is_done_or_has_an_upl
     journal.begin()
     journal.add([item(4)], current=True)
     assert journal.drop_unseen() == 2
-    assert states(journal) == {State.TODO: 2, State.DONE: 1}
+    assert states(journal) == {State.TODO: 3, State.DONE: 1}
     assert [entry.upload_id for entry in journal.uploads()] == ["u"]
 
 
@@ -271,6 +275,16 @@ def test_what_is_done_does_not_fail_any_more(journal: Journal) -> None:
     finish(journal, item(1))
     journal.failed([Failed(1, "late", "a lost machine's word")])
     assert states(journal) == {State.DONE: 1}
+
+
+def test_who_is_given_up_late_does_not_have_its_work_done_twice(journal: Journal) -> None:
+    journal.add([item(1)], current=True)
+    (entry,) = journal.take(1)
+    finish(journal, item(1))
+    journal.release([entry.id])
+    assert journal.take(1) == []
+    journal.again([entry.id])
+    assert [one.receipt for one in journal.take(1)] == [0]
 
 
 def test_an_upload_is_remembered_until_its_item_is_done(journal: Journal) -> None:
@@ -349,7 +363,14 @@ class Model(RuleBasedStateMachine):
     @rule(number=numbers)
     def release(self, number: int) -> None:
         self.journal.release([self.entry(number).id])
-        self.model[number] = State.TODO
+        if self.model[number] is not State.DONE:
+            self.model[number] = State.TODO
+
+    @rule(number=numbers)
+    def again(self, number: int) -> None:
+        self.journal.again([self.entry(number).id])
+        if self.model[number] is State.DONE:
+            self.model[number] = State.TODO
 
     @rule()
     def begin(self) -> None:
