@@ -14,8 +14,8 @@ way, are on the disk when the call returns (synchronous=FULL); all else may be l
 and only costs finding it out again. The file of receipts is the truth about what is done; the journal says
 how far it has been taken in (``confirmed``), and ``record`` sees to the rest.
 
-Counts are kept by triggers, and what is to do, failed or under way has indices of its own: no question but
-the listing's looks at all items, of which there may be a hundred million.
+Counts are kept by triggers, and what is to do, failed or under way has indices of its own: nothing but a
+listing, and paging through ``entries``, looks at all items, of which there may be a hundred million.
 
 One process has it at a time, by SQLite's own lock, which is the process's: it ends with it, and what it forks
 does not have it. A forked process must end by os._exit, as the engine's do: to close the database from there
