@@ -74,6 +74,12 @@ def test_a_module_of_the_engine_imports_only_what_its_layer_may(path: Path) -> N
     assert broken_rules(path.read_text(), package_of(path), layer) == []
 
 
+@pytest.mark.parametrize("name", ["estimate", "items", "mapping", "options", "selection", "states"])
+def test_what_a_migration_decides_is_decided_by_values_alone(name: str) -> None:
+    source = (ROOT / "gof3r" / "migrate" / f"{name}.py").read_text()
+    assert [module for module, _ in imports(source, "gof3r.migrate") if names_any(module, IMPURE)] == []
+
+
 @pytest.mark.parametrize(
     ("package", "source"),
     [

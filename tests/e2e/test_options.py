@@ -149,7 +149,8 @@ def test_a_concurrency_that_is_found_out_moves_the_same_bytes(
     ):
         code, live = start.run(*words, "-s", str(PART), "-c", "auto", *memory, stdin=data)
         assert code == 0, live.said
-        assert live.said[-1] == f"concurrency: {most or 10}, found by auto"  # too short to find more
+        found = re.fullmatch("concurrency: ([0-9]+), found by auto", live.said[-1])
+        assert found is None or int(found[1]) <= (most or 512)  # mostly too short to find anything
         assert live.stdout in (b"", data) and (live.stdout == data) == (words[0] == "get")
     assert stored(boto, bucket) == data
 

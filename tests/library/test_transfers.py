@@ -414,7 +414,9 @@ def test_an_exception_in_on_event_cancels_and_goes_through(url: str, bucket: str
 def test_an_engine_that_is_killed_is_an_error(url: str, surroundings: dict[str, str]) -> None:
     def kill() -> Iterator[bytes]:
         yield b"some"
-        for process in engines(surroundings["MARK"]):
+        while not (found := engines(surroundings["MARK"])):
+            pass  # it has just been started, and the kernel may not tell its command line yet
+        for process in found:
             process.kill()
         yield noise(BIG)
         yield noise(BIG)

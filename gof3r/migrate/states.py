@@ -1,0 +1,86 @@
+"""The journal's words: an item's states, what is told of it, and what is asked back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+from .items import Identity, Item
+
+
+class State(IntEnum):
+    """As the file has them."""
+
+    TODO = 0
+    UNDER_WAY = 1
+    DONE = 2
+    FAILED = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An item as the journal has it."""
+
+    id: int
+    item: Item
+    state: State
+    attempts: int
+    """That have failed, over all runs."""
+    upload_id: str
+    """Of a multipart upload that was left under way; empty for none."""
+    receipt: int | None
+    """Byte at which its last receipt begins: of a source that has changed since, what the next one
+    supersedes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    id: int
+    receipt: int
+    """Byte at which it begins."""
+    identity: Identity
+    """Of the source, as it was read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    id: int
+    cause: str
+    """A few words, the same for all of a kind: they are grouped by it."""
+    text: str
+    """What was said."""
+
+
+@dataclass(frozen=True, slots=True)
+class Duplicate:
+    """Two sources for one destination."""
+
+    destination: str
+    first: str
+    second: str
+
+
+@dataclass(frozen=True, slots=True)
+class Total:
+    """Of the items in one state."""
+
+    items: int
+    bytes: int
+    """Of those whose size is known."""
+    unknown: int
+    """Items whose size is not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """Failures of a kind."""
+
+    cause: str
+    items: int
+    bytes: int
+    text: str
+    """What was said of the first of them."""
+
+
+TWICE = "two sources for one destination"
+REFUSED = "refused"
