@@ -57,6 +57,8 @@ class Crew:
         self._settings = settings
         self._sink = sink
         self._seats: dict[int, Seat] = {}
+        self._spared = False
+        """The control worker was ended for as long as there are parts."""
         self._collected = False
         """The collector has been started."""
         self._unsent: dict[int, Sender] = {}
@@ -81,8 +83,9 @@ class Crew:
         self._say(number, job)
         if number == CONTROL:
             self._seats[number].owed += 1
-        elif CONTROL in self._seats and not self._seats[CONTROL].owed:
+        elif CONTROL in self._seats and not self._seats[CONTROL].owed and not self._spared:
             self.remove(CONTROL)  # 9 MB that nobody needs before the parts are done
+            self._spared = True  # once: if it was needed before that, it will be again
 
     def drop(self, drop: Drop) -> None:
         """Have its worker give up a job."""

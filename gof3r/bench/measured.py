@@ -16,12 +16,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from gof3r import fields
 from gof3r.config import CHECKSUMS, CONCURRENCY, PART_SIZE
 from gof3r.engine.books import PERCENTS, Bottleneck
 from gof3r.engine.errors import UsageError, one_line
-
-from . import fields
-from .fields import field
+from gof3r.fields import field
 
 Mode = Literal["put", "get", "mixed"]
 

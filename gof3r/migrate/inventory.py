@@ -19,9 +19,9 @@ from hashlib import md5
 from typing import BinaryIO
 from urllib.parse import unquote_plus
 
-from gof3r.bench import fields
-from gof3r.bench.fields import field
+from gof3r import fields
 from gof3r.engine.errors import UsageError, one_line
+from gof3r.fields import field
 
 from .items import Identity, Item, S3Object
 from .manifest import opened, rows

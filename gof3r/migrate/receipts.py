@@ -18,9 +18,9 @@ from base64 import b64decode
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from gof3r.bench import fields
-from gof3r.bench.fields import field as at
+from gof3r import fields
 from gof3r.engine.errors import UsageError, one_line
+from gof3r.fields import field as at
 
 from .items import Identity, LocalFile, Place, is_encodable, parse_place
 

@@ -8,10 +8,10 @@ from typing import get_args
 
 from hypothesis import strategies as st
 
-from gof3r.bench.fields import LARGEST, LAST_SECOND
 from gof3r.bench.measured import GiB, Measured, MiB, Mode, Run, Setting
 from gof3r.config import CHECKSUMS
 from gof3r.engine.books import Bottleneck
+from gof3r.fields import LARGEST, LAST_SECOND
 
 MACHINE = {
     "instance": "c6in.4xlarge",

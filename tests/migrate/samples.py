@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from hypothesis import strategies as st
 
-from gof3r.bench.fields import LARGEST, LAST_SECOND
+from gof3r.fields import LARGEST, LAST_SECOND
 from gof3r.migrate.items import UNKNOWN, Identity, Item, LocalFile, Place, S3Object
 from gof3r.migrate.receipts import Receipt
 
