@@ -28,6 +28,11 @@ def _unknown(error: TransferError) -> bool:
     return failure is not None and (failure.kind == "check" or failure.status in UNKNOWN)
 
 
+def _is_missing(error: TransferError) -> bool:
+    """There is no bucket, so there is nothing in it."""
+    return error.failure is not None and error.failure.code == "NoSuchBucket"
+
+
 class Clear:
     """Everything whose key begins with ``target``'s, which must not be empty. ``late``: what made it has
     ended just now, and may have had requests under way."""
@@ -52,6 +57,8 @@ class Clear:
         try:
             yield from uploads.story()
         except TransferError as error:
+            if _is_missing(error):
+                return 0
             if uploads.listed or not _unknown(error):
                 raise
             yield Warn(f"unfinished uploads below {self._target} cannot be listed: {error}")

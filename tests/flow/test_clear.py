@@ -78,6 +78,11 @@ def test_what_came_late_goes_too() -> None:
     assert desk.now >= 1000 + LATE
 
 
+def test_in_a_bucket_that_is_not_there_is_nothing() -> None:
+    desk = clear(bucket()).on("list_multipart_uploads", instead(error(404, "NoSuchBucket"))).run()
+    assert desk.result == 0 and not desk.warnings
+
+
 def test_what_may_not_be_deleted_is_named() -> None:
     store = bucket()
     store.kept = {"run/a"}
