@@ -116,11 +116,23 @@ class Copy:
 
 
 @dataclass(frozen=True, slots=True)
+class Filed:
+    """A put of a whole file, or a get into one, of ``size`` bytes: who has ordered it reads and writes."""
+
+    order: Put | Get
+    size: int
+
+    @property
+    def target(self) -> Target:
+        return self.order.target
+
+
+@dataclass(frozen=True, slots=True)
 class Many:
     """Small objects, as many at a time as the terms say, with ``size`` bytes of memory for each; what comes
     of each is shown (``flow.lane.Carried``). The items' own terms do not count, only this order's."""
 
-    items: tuple[Copy, ...]
+    items: tuple[Copy | Filed, ...]
     size: int
     """No smaller than any of them."""
     terms: Terms = field(default_factory=Terms)

@@ -109,7 +109,7 @@ class Copy:
             yield from self._write_sidecar(completed.etag if certain else "", md5)
         if certain:
             digests["md5"] = md5
-        return Receipt(head.size, completed.etag, proofs, completed.version_id, digests)
+        return _from(head, Receipt(head.size, completed.etag, proofs, completed.version_id, digests))
 
     def _known_md5(self, head: replies.ObjectHead) -> Generator[Instruction, object, tuple[bytes, bool]]:
         """The md5 of the source's bytes, for the sidecar, and whether it is certain: a sidecar that names no
@@ -163,7 +163,7 @@ class Copy:
         if self._sidecar:
             yield from self._write_sidecar(receipt.etag, stream["md5"])
         known = {**proof.digests(self._parts.whole, stream), **receipt.digests}
-        return replace(receipt, proofs=proofs, digests=known)
+        return _from(head, replace(receipt, proofs=proofs, digests=known))
 
     def _cut(self, head: replies.ObjectHead) -> Generator[Instruction, object, Proof]:
         """Cut the parts, on the source's own boundaries where they can be; what is to prove it then."""
@@ -178,3 +178,7 @@ class Copy:
         most = min(self._parts.memory, plan.MAX_PART)
         self._parts.cut(parts or equal_parts(self.name, head.size, self._part_size, most))
         return proof
+
+
+def _from(head: replies.ObjectHead, receipt: Receipt) -> Receipt:
+    return replace(receipt, source_etag=head.etag, source_version_id=head.version_id)

@@ -35,6 +35,8 @@ class SourceFailed:
     """Reading the source failed; ``text`` is the operating system's word."""
 
     text: str
+    slot: Slot | None = None
+    """That was to be filled, where several sources are read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +155,8 @@ class SinkFailed:
 
     errno: int
     text: str
+    slot: Slot | None = None
+    """That was to be written, where there are several destinations."""
 
 
 Event = (
@@ -219,6 +223,32 @@ class Fill:
     length: int
     look_ahead: bool
     """When full, find out whether the source has ended before saying so (one byte is read ahead)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """Read all of the file that the task ``task`` is about into ``slot``, and say ``Filled``."""
+
+    task: int
+    slot: Slot
+
+
+@dataclass(frozen=True, slots=True)
+class Save:
+    """Write ``part`` from ``slot`` to the file that the task ``task`` is about, which appears when its
+    ``last`` part is there, and say ``Written``."""
+
+    task: int
+    part: Part
+    slot: Slot
+    last: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Forget:
+    """Nothing more of this task's file is to be written: it has failed."""
+
+    task: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -310,6 +340,9 @@ class Receipt:
     version_id: str = ""
     digests: Digests = field(default_factory=dict)
     """Of the whole object, those that were computed."""
+    source_etag: str = ""
+    """Of a copy's source, as it was read; ``source_version_id`` likewise."""
+    source_version_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -320,4 +353,9 @@ class Finish:
     error: BaseException | None = None
 
 
-Action = Fill | Send | Drop | Tell | Hush | Dismiss | Warn | Note | Show | Progress | Renew | Finish
+FileAction = Load | Save | Forget
+"""About one of many files."""
+
+Action = (
+    Fill | FileAction | Send | Drop | Tell | Hush | Dismiss | Warn | Note | Show | Progress | Renew | Finish
+)

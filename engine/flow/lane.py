@@ -18,7 +18,7 @@ from typing import Protocol
 
 from ..errors import Gof3rError, TransferError
 from ..s3 import checksums
-from ..values import Digests, Slot, Verdict
+from ..values import Digests, Part, Slot, Verdict
 from .dispatch import Dispatch, Done, Failed, Work
 from .events import (
     Action,
@@ -29,16 +29,23 @@ from .events import (
     Drop,
     Event,
     Expect,
+    Fill,
     Finish,
+    Forget,
     Hashed,
     Hush,
+    Load,
     Note,
     NotRenewed,
     Receipt,
+    Release,
+    Save,
     Send,
     Silent,
+    SinkFailed,
     Tell,
     Total,
+    Written,
 )
 from .feed import Feed
 from .signers import Signers
@@ -61,6 +68,8 @@ class Teller(Protocol):
 
 Begin = Callable[[Ledger], tuple[Teller, Feed]]
 """One object's story and feed, in a lane's memory."""
+
+_NOTHING = Part(1, 0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +96,6 @@ class Share:
         self._name = name
         self._owned = owned
         self._works: set[Work] = set()
-        self.wanted: tuple[str, ...] = ()
-        """Digests of what is received, beside those that are asked for."""
         self.failed: list[Failed] = []
         """Works that have failed by something else than a verdict."""
         self.drops: list[Drop] = []
@@ -97,11 +104,15 @@ class Share:
 
     def submit(self, work: Work) -> None:
         work.whose = self._name
-        if work.direction == "receive":
-            work.digests = tuple(dict.fromkeys((*work.digests, *self.wanted)))
         self._works.add(work)
         self._owned(work)
         self._dispatch.submit(work)
+
+    def want(self, digests: tuple[str, ...]) -> None:
+        """Of what is received, beside those that are asked for. It is not on the wire yet."""
+        for work in self._works:
+            if work.direction == "receive":
+                work.digests = tuple(dict.fromkeys((*work.digests, *digests)))
 
     def judged(self, verdict: Verdict, now: float) -> Done | Failed | Note | None:
         before = self._dispatch.retries.copy()
@@ -156,10 +167,13 @@ class Lane:
         begin: Begin,
         dispatch: Dispatch,
         owned: Callable[[Work, Lane], None],
+        saves: bool = False,
     ) -> None:
+        """``saves``: what is received goes to a file."""
         self.number = number
         self._task = task
-        teller, self.feed = begin(Ledger(stride(size), stride(size), berth=number))
+        ledger = Ledger(stride(size), stride(size), berth=number)
+        teller, self.feed = begin(ledger)
         self._name = teller.name
         self._share = Share(dispatch, teller.name, lambda work: owned(work, self))
         self._transfer = Transfer(teller.name, teller.story(), self.feed, self._share, Signers({}))
@@ -174,6 +188,12 @@ class Lane:
         """Whose digests are known."""
         self._announced: Slot | None = None
         self._unfit = False
+        self._saves = saves
+        self._held = 0
+        """Number of the part that waits for the proof."""
+        self._kept = _NOTHING, ledger.slots[0]
+        self._ending: Finish | None = None
+        """That waits for an empty file to be there."""
         # While it is hushed.
         self._left: dict[int, int] = {}
         """Jobs that were given up, and by whose seats they still are."""
@@ -187,6 +207,14 @@ class Lane:
 
     def handle(self, event: Event | None, now: float) -> None:
         """Take an event that is this lane's."""
+        match event, self._ending:
+            case Written(), Finish() as ending:
+                self._finish = ending
+                return
+            case SinkFailed(text=text), Finish():
+                failed = TransferError(f"{self._name}: writing the destination failed: {text}")
+                self._finish = Finish(None, failed)
+                return
         self._events.append(event)
         if isinstance(event, Verdict) and event.failure is None:
             self._moved(event)
@@ -235,25 +263,38 @@ class Lane:
     def _take(self, actions: list[Action]) -> None:
         for action in actions:
             match action:
-                case Tell(Expect(digests)):
-                    self._expected = self._share.wanted = digests
+                case Tell(Expect(digests, held)):
+                    self._expected, self._held = digests, held
                 case Tell(Announce(_, slot)):
                     self._announced = slot
                 case Tell(Total(parts)):
                     self._events.append(self._digested(parts))
+                case Tell(Release()):
+                    self._release()
+                case Fill(slot):
+                    self.actions.append(Load(self._task, slot))
                 case Hush():
                     self._hushed = True
                 case Finish():
-                    self._finish = action
-                case Tell() | Dismiss():
+                    self._end(action)
+                case Dismiss():
                     pass
                 case _:
                     self.actions.append(action)
+        self._share.want(self._expected)
         if self._share.drops:
             self._left |= {drop.job: drop.worker for drop in self._share.drops}
             self.actions += self._share.drops
             self._share.drops = []
         self._fall_silent()
+
+    def _end(self, finish: Finish) -> None:
+        if self._saves and finish.error is not None:
+            self.actions.append(Forget(self._task))
+        if self._saves and finish.error is None and self._held == 0:
+            self._ending = finish  # a story does not wait for the writing of nothing
+        else:
+            self._finish = finish
 
     def _fall_silent(self) -> None:
         if self._hushed and not self._left:
@@ -264,14 +305,31 @@ class Lane:
 
     def _moved(self, verdict: Verdict) -> None:
         """A part has been received, or sent: its digests are known, and with them the stream's."""
-        slot = verdict.job.slot
-        if slot is None or not self._expected:
+        slot, part = verdict.job.slot, verdict.job.part
+        if slot is None or part is None:
+            return
+        if self._saves and verdict.job.direction == "receive":
+            self._received(part, slot)
+        if not self._expected:
             return
         if verdict.job.direction == "receive" or slot == self._announced:
             self._announced = None
             self._parts += 1
             self._digests = dict(verdict.digests)
-            self._events.append(Hashed(slot))
+            if not self._saves:
+                self._events.append(Hashed(slot))
+
+    def _received(self, part: Part, slot: Slot) -> None:
+        """It is written in its turn, which it has: a lane has one slot. The last one waits for its word."""
+        if part.number == self._held:
+            self._kept = part, slot
+        else:
+            self.actions.append(Save(self._task, part, slot, last=False))
+
+    def _release(self) -> None:
+        """The whole is proven: let the file appear."""
+        part, slot = self._kept
+        self.actions.append(Save(self._task, part, slot, last=True))
 
     def _digested(self, parts: int) -> Event:
         if parts == 0:

@@ -13,10 +13,11 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from ..books import Books
 from ..errors import TransferError
-from ..values import Verdict
+from ..values import Slot, Verdict
 from .account import Account
 from .dispatch import Dispatch, Failed, Work
 from .events import (
@@ -33,7 +34,10 @@ from .events import (
     Renew,
     Renewed,
     Show,
+    SinkFailed,
+    SourceFailed,
     Warn,
+    Written,
 )
 from .lane import Begin, Lane
 from .pulse import STILL, Pulse
@@ -41,6 +45,14 @@ from .signers import Signers
 
 UNREACHABLE = ("transport", "lost")
 """Kinds of failure that are no object's own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """An object to be carried over. ``saves``: what is received goes to a file."""
+
+    begin: Begin
+    saves: bool = False
 
 
 class Lanes:
@@ -52,7 +64,7 @@ class Lanes:
     def __init__(
         self,
         name: str,
-        tasks: Sequence[Begin],
+        tasks: Sequence[Task],
         *,
         lanes: int,
         size: int,
@@ -141,7 +153,9 @@ class Lanes:
                 self._looked_up(event, now)
             case Refused(text, job) if failed := self._dispatch.unsent(job, text):
                 self._fail(failed, now)
-            case Filled(slot):
+            case Filled(slot) | Written(slot=slot):
+                self._tell(self._lanes[slot.index], event, now)
+            case SourceFailed(slot=Slot() as slot) | SinkFailed(slot=Slot() as slot):
                 self._tell(self._lanes[slot.index], event, now)
             case _:
                 self._break(event, now)
@@ -231,9 +245,9 @@ class Lanes:
 
     def _begin(self, now: float) -> None:
         while self._tasks and self._free:
-            task, begin = self._tasks.popleft()
+            at, task = self._tasks.popleft()
             number = self._free.pop()
-            lane = Lane(number, self._size, task, begin, self._dispatch, self._own)
+            lane = Lane(number, self._size, at, task.begin, self._dispatch, self._own, task.saves)
             self._lanes[number] = lane
             lane.start(now)
             self._look(lane, now)

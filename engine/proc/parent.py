@@ -24,8 +24,11 @@ from ..flow.events import (
     Drop,
     Event,
     Fill,
+    Filled,
     Finish,
+    Forget,
     Hush,
+    Load,
     Lost,
     Note,
     NotRenewed,
@@ -33,18 +36,23 @@ from ..flow.events import (
     Refused,
     Renew,
     Renewed,
+    Save,
     Send,
     Show,
     Signalled,
     Silent,
+    SinkFailed,
+    SourceFailed,
     Tell,
     ToCollector,
     Warn,
+    Written,
 )
 from ..flow.seats import CONTROL
 from ..flow.transfer import Transfer
-from ..flow.verify import judge
+from ..flow.verify import CRC, judge
 from ..flow.watch import Watch
+from ..s3 import checksums
 from ..values import Role
 from . import children
 from .credentials import Lookup, lasts
@@ -77,6 +85,20 @@ class Listener(Protocol):
     def happened(self, event: Event) -> None: ...
 
 
+class Files(Protocol):
+    """Who reads and writes the files that an order of many objects is about, each by its number in it. What
+    fails raises OSError with its words."""
+
+    def load(self, task: int, room: memoryview) -> int:
+        """Read the whole file into ``room``; how many bytes it has."""
+
+    def save(self, task: int, offset: int, data: memoryview, last: bool) -> None:
+        """Write ``data`` at ``offset``; with the ``last`` of it the file appears, and is on the disk."""
+
+    def forget(self, task: int) -> None:
+        """It has failed: nothing of it is to be left."""
+
+
 class Ring:
     """The processes of one transfer, from the first fork to the last wait."""
 
@@ -93,6 +115,7 @@ class Ring:
         witness: Witness | None = None,
         look_up: Callable[[Role], Lookup] | None = None,
         weighed: bool = False,
+        files: Files | None = None,
     ) -> None:
         """``look_up`` begins to look for newer credentials; it may raise Gof3rError. ``weighed``: look at the
         memory of all processes now and then."""
@@ -102,6 +125,7 @@ class Ring:
         self._source = source
         self._listener = listener
         self._witness = witness
+        self._files = files
         self._look_up = look_up
         self._lookups: dict[Role, Lookup] = {}
         self._cores = len(os.sched_getaffinity(0))
@@ -261,6 +285,8 @@ class Ring:
                     assert self._source is not None
                     self._source.begin(action)
                     self._poll.register(self._source.fd, select.POLLIN)
+                case Load() | Save() | Forget():
+                    self._file(action)
                 case Send():
                     self._send(action)
                 case Drop():
@@ -285,6 +311,31 @@ class Ring:
                 case Finish():
                     self._weigh()
                     self._finish = action
+
+    def _file(self, action: Load | Save | Forget) -> None:
+        """At once: what a lane carries is small."""
+        assert self._files is not None
+        began = time.monotonic()
+        match action:
+            case Load(task, slot):
+                room = self._slab.bytes_of(slot, slot.size)
+                try:
+                    length = self._files.load(task, room)
+                except OSError as error:
+                    self._handle(SourceFailed(error.strerror or str(error), slot))
+                    return
+                crc = checksums.compute((CRC,), room[:length])[CRC]
+                self._handle(Filled(slot, length, True, crc, began))
+            case Save(task, part, slot, last):
+                data = self._slab.bytes_of(slot, part.length)
+                try:
+                    self._files.save(task, part.offset, data, last)
+                except OSError as error:
+                    self._handle(SinkFailed(error.errno or 0, error.strerror or str(error), slot))
+                    return
+                self._handle(Written(part, slot, writing=time.monotonic() - began))
+            case Forget(task):
+                self._files.forget(task)
 
     def _renew(self, role: Role) -> None:
         assert self._look_up is not None  # only what was looked up is renewable

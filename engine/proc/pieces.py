@@ -16,12 +16,12 @@ from .. import orders
 from ..errors import Gof3rError
 from ..flow.climb import START
 from ..flow.feed import Feed, NoParts
-from ..flow.plan import MIN_PART, crowding, upload_plan, warnings_at
+from ..flow.plan import MIN_PART, UploadPlan, crowding, upload_plan, warnings_at
 from ..flow.slots import Ledger, stride
 from ..flow.story import Story
 from ..s3 import checksums
 from ..values import Slot
-from .parent import Listener
+from .parent import Files, Listener
 from .slab import Slab
 from .source import Source, Witness
 
@@ -30,8 +30,10 @@ if TYPE_CHECKING:
     from ..flow.download import Download
     from ..flow.incoming import Incoming
     from ..flow.lanes import Lanes
+    from ..flow.outgoing import Outgoing
     from ..flow.repeating import Repeating
     from ..flow.signers import Signers
+    from ..flow.upload import Upload
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,8 @@ class Ends:
     witness: Witness | None = None
     vouched: bool = False
     """The source's end counts only when the witness has committed to it."""
+    files: Files | None = None
+    """Of an order about many."""
 
 
 class Teller(Protocol):
@@ -108,7 +112,6 @@ def _put(
     order: orders.Put, slots: int, slab: Slab, listener: Listener, ends: Ends
 ) -> tuple[Teller, Feed, Source]:
     from ..flow.outgoing import Outgoing
-    from ..flow.upload import Upload
 
     assert ends.source is not None
     file_size = _size_of(ends.source)
@@ -127,7 +130,15 @@ def _put(
         warnings=warnings_at(plan) if file_size is None else (),
     )
     parts.total = file_size
-    upload = Upload(
+    upload = _upload(order, parts)
+    source = Source(ends.source, slab, crc="crc64nvme" in order.checksums, trusted=not ends.vouched)
+    return upload, parts, source
+
+
+def _upload(order: orders.Put, parts: Outgoing) -> Upload:
+    from ..flow.upload import Upload
+
+    return Upload(
         order.target,
         parts,
         headers=order.headers,
@@ -135,19 +146,21 @@ def _put(
         sidecar=order.sidecar,
         if_none_match=order.if_none_match,
     )
-    source = Source(ends.source, slab, crc="crc64nvme" in order.checksums, trusted=not ends.vouched)
-    return upload, parts, source
 
 
 def _get(order: orders.Get, slots: int) -> tuple[Download, Incoming]:
+    return _download(order, Ledger(slots, order.terms.part_size), order.terms.part_size)
+
+
+def _download(order: orders.Get, ledger: Ledger, part_size: int) -> tuple[Download, Incoming]:
     from ..flow.download import Download
     from ..flow.incoming import Incoming
 
-    parts = Incoming(Ledger(slots, order.terms.part_size))
+    parts = Incoming(ledger)
     download = Download(
         order.target,
         parts,
-        part_size=order.terms.part_size,
+        part_size=part_size,
         digests=order.checksums,
         sidecar=order.sidecar,
         unproven=order.unproven,
@@ -173,11 +186,27 @@ def _read(order: orders.Read, slots: int) -> tuple[Teller, Feed]:
 
 def lanes(order: orders.Many, dispatch: Dispatch, signers: Signers) -> Lanes:
     """What carries many objects over."""
-    from ..flow.lanes import Lanes
+    from ..flow.lanes import Lanes, Task
 
-    tasks = [partial(_copy, item) for item in order.items]
+    tasks = [Task(partial(_lane, item), _saves(item)) for item in order.items]
     count = order.terms.concurrency or START
     return Lanes("", tasks, lanes=count, size=order.size, dispatch=dispatch, signers=signers)
+
+
+def _saves(item: orders.Copy | orders.Filed) -> bool:
+    return isinstance(item, orders.Filed) and isinstance(item.order, orders.Get)
+
+
+def _lane(item: orders.Copy | orders.Filed, ledger: Ledger) -> tuple[Teller, Feed]:
+    if isinstance(item, orders.Copy):
+        return _copy(item, ledger)
+    if isinstance(item.order, orders.Get):
+        return _download(item.order, ledger, ledger.size)
+    from ..flow.outgoing import Outgoing
+
+    plan = UploadPlan(ledger.size, ledger.memory)
+    parts = Outgoing(plan=plan, ledger=ledger, announce=item.order.sidecar)
+    return _upload(item.order, parts), parts
 
 
 def _copy(order: orders.Copy, ledger: Ledger) -> tuple[Teller, Feed]:

@@ -82,6 +82,7 @@ def carry_out(
         listener=listener,
         source=source,
         sink=ends.sink,
+        files=ends.files,
         witness=ends.witness,
         look_up=lambda role: credentials.Lookup(signed[role], environ),
         weighed=terms.weighed,
@@ -164,7 +165,8 @@ def _targets(order: orders.Order) -> tuple[Target, ...]:
         case orders.Copy(source=source, target=target):
             return source, target
         case orders.Many(items=items):
-            return tuple(target for item in items for target in (item.source, item.target))
+            sources = (item.source for item in items if isinstance(item, orders.Copy))
+            return (*sources, *(item.target for item in items))
         case _:
             return (order.target,)
 

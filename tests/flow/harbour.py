@@ -9,14 +9,38 @@ from random import Random
 
 from gof3r.engine.flow.copy import Copy
 from gof3r.engine.flow.dispatch import Dispatch
-from gof3r.engine.flow.events import Action, Beat, Drop, Event, Finish, Hush, Lost, Renew, Send, Show, Warn
+from gof3r.engine.flow.download import Download
+from gof3r.engine.flow.events import (
+    Action,
+    Beat,
+    Drop,
+    Event,
+    Filled,
+    Finish,
+    Forget,
+    Hush,
+    Load,
+    Lost,
+    Renew,
+    Save,
+    Send,
+    Show,
+    SinkFailed,
+    SourceFailed,
+    Warn,
+    Written,
+)
 from gof3r.engine.flow.feed import Feed
+from gof3r.engine.flow.incoming import Incoming
 from gof3r.engine.flow.lane import Carried, Teller
-from gof3r.engine.flow.lanes import Lanes
+from gof3r.engine.flow.lanes import Lanes, Task
+from gof3r.engine.flow.outgoing import Outgoing
 from gof3r.engine.flow.passing import Passing
+from gof3r.engine.flow.plan import UploadPlan
 from gof3r.engine.flow.retry import SLOW
 from gof3r.engine.flow.signers import Signer, Signers
 from gof3r.engine.flow.slots import Ledger, stride
+from gof3r.engine.flow.upload import Upload
 from gof3r.engine.flow.verify import judge
 from gof3r.engine.s3 import checksums
 from gof3r.engine.values import Failure, Job, Outcome, Response
@@ -52,6 +76,7 @@ class Harbour:
         if_none_match: bool = False,
         attempts: int = 4,
         seed: int = 0,
+        kind: str = "copy",
     ) -> None:
         self.store = store
         self.memory = Memory(lanes * stride(size))
@@ -67,9 +92,19 @@ class Harbour:
             random=self.random.random,
         )
 
-        def begin(number: int, ledger: Ledger) -> tuple[Teller, Feed]:
+        def put(number: int, ledger: Ledger) -> tuple[Teller, Feed]:
+            target = replace(TARGET, key=str(number))
+            parts = Outgoing(plan=UploadPlan(ledger.size, ledger.memory), ledger=ledger, announce=sidecar)
+            return Upload(target, parts, headers=(), digests=BOTH, sidecar=sidecar), parts
+
+        def get(number: int, ledger: Ledger) -> tuple[Teller, Feed]:
+            source, parts = replace(SOURCE, key=str(number)), Incoming(ledger)
+            story = Download(source, parts, part_size=size, digests=BOTH, sidecar=sidecar, unproven=False)
+            return story, parts
+
+        def copy(number: int, ledger: Ledger) -> tuple[Teller, Feed]:
             parts = Passing(ledger)
-            copy = Copy(
+            story = Copy(
                 replace(SOURCE, key=str(number)),
                 replace(TARGET, key=str(number)),
                 parts,
@@ -81,15 +116,22 @@ class Harbour:
                 server_side=server_side,
                 part_size=size,
             )
-            return copy, parts
+            return story, parts
 
-        tasks = [partial(begin, number) for number in range(count)]
+        begin = {"put": put, "get": get, "copy": copy}[kind]
+        tasks = [Task(partial(begin, number), kind == "get") for number in range(count)]
         self.lanes = Lanes("", tasks, lanes=lanes, size=size, dispatch=self.dispatch, signers=self.signers)
         self.scripts: dict[str, list[Script]] = {}
         self.before: Callable[[], Event | None] = lambda: None
         self.carried: dict[int, Carried] = {}
         self.warnings: list[str] = []
         self.finish: Finish | None = None
+        self.files: dict[int, bytes] = {}
+        """Of puts and gets, by the object's number."""
+        self.disk: Callable[[Load | Save], str] = lambda action: ""
+        """Why an action fails."""
+        self._written: dict[int, bytes] = {}
+        self.forgotten: list[int] = []
         self.log: list[str] = []
         self.most = 0
         """Objects under way at a time, by their parts."""
@@ -164,6 +206,21 @@ class Harbour:
             case Response():
                 return self._outcome(seat, job, result, digests)
 
+    def _file(self, action: Load | Save) -> Event:
+        slot = action.slot
+        if why := self.disk(action):
+            return SourceFailed(why, slot) if isinstance(action, Load) else SinkFailed(28, why, slot)
+        if isinstance(action, Load):
+            data = self.files[action.task]
+            self.memory.write(slot, data)
+            crc = checksums.compute(("crc64nvme",), memoryview(data))["crc64nvme"]
+            return Filled(slot, len(data), True, crc)
+        data = self._written.pop(action.task, b"")
+        assert len(data) == action.part.offset
+        data += self.memory.read(slot, action.part.length)
+        (self.files if action.last else self._written)[action.task] = data
+        return Written(action.part, slot)
+
     def _outcome(self, seat: int, job: Job, answer: Response, digests: dict[str, bytes]) -> Event:
         received = 0
         if job.request.method == "HEAD":
@@ -187,6 +244,11 @@ class Harbour:
                     parts = [each.slot for _, each in self._wire.values() if each.slot]
                     assert len(parts) == len(set(parts)), "a slot has one request at a time"
                     self.most = max(self.most, len(parts))
+                case Load() | Save():
+                    self._heard.append(self._file(action))
+                case Forget(task):
+                    self._written.pop(task, None)
+                    self.forgotten.append(task)
                 case Drop(_, job):
                     entry = self._wire.pop(job, None)
                     if entry is not None:

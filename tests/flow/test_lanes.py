@@ -202,3 +202,64 @@ def test_a_request_that_is_never_answered_ends_what_waits_for_it() -> None:
     harbour.run()
     assert arrived(harbour) >= {0, 2}
     assert harbour.now > STARTED
+
+
+# --- files ------------------------------------------------------------------
+
+
+@given(st.integers(0, 2**32), st.lists(st.integers(0, 64), min_size=1, max_size=12), st.booleans())
+def test_files_arrive_in_the_store(seed: int, sizes: list[int], sidecar: bool) -> None:
+    random = Random(seed)
+    harbour = Harbour(Store(), len(sizes), kind="put", sidecar=sidecar, seed=seed)
+    harbour.files = {number: random.randbytes(size) for number, size in enumerate(sizes)}
+    harbour.run()
+    for number, data in harbour.files.items():
+        assert harbour.store.objects[target_path(number)].data == data
+        receipt = harbour.carried[number].receipt
+        assert receipt is not None and receipt.proofs == ("md5", "crc64nvme")
+        assert not sidecar or f"/bucket/.md5/{number}.md5" in harbour.store.objects
+
+
+@given(st.integers(0, 2**32), st.lists(st.integers(0, 64), min_size=1, max_size=12), st.booleans())
+def test_objects_arrive_in_files(seed: int, sizes: list[int], sidecar: bool) -> None:
+    random, store = Random(seed), Store()
+    for number, size in enumerate(sizes):
+        store.keep(random.randbytes(size), path=source_path(number))
+    harbour = Harbour(store, len(sizes), kind="get", sidecar=sidecar, seed=seed).run()
+    assert harbour.files == {number: store.objects[source_path(number)].data for number in range(len(sizes))}
+    assert all(carried.receipt for carried in harbour.carried.values())
+
+
+def test_a_file_appears_only_when_its_bytes_are_proven() -> None:
+    harbour = Harbour(stored(3), 3, kind="get")
+    harbour.on(f"get_object {source_path(1)}", *[saying(b"x" * 20)] * 9).run()
+    assert set(harbour.files) == {0, 2}
+    assert "md5" in harbour.errors()[1] and harbour.forgotten == [1]
+
+
+@pytest.mark.usefixtures("_small_parts")
+@pytest.mark.parametrize("damage", [False, True])
+def test_a_file_of_parts_is_written_part_by_part(damage: bool) -> None:
+    store = Store()
+    store.keep(bytes(range(60)), path=source_path(0), cuts=(25, 25, 10))
+    harbour = Harbour(store, 1, kind="get")
+    if damage:
+        harbour.on(f"get_object {source_path(0)}", lambda act: act(), *[saying(b"y" * 25)] * 9)
+    harbour.run()
+    assert harbour.files == ({} if damage else {0: bytes(range(60))})
+    assert bool(harbour.errors()) == damage
+
+
+@pytest.mark.parametrize("kind", ["put", "get"])
+@pytest.mark.parametrize("size", [0, 20])
+def test_a_file_that_cannot_be_read_or_written_keeps_no_other(kind: str, size: int) -> None:
+    store = Store()
+    for number in range(4):
+        store.keep(bytes(size), path=source_path(number))
+    harbour = Harbour(store, 4, kind=kind)
+    harbour.files = {} if kind == "get" else dict.fromkeys(range(4), bytes(size))
+    harbour.disk = lambda action: "Input/output error" if action.task == 2 else ""
+    harbour.run()
+    assert {number for number, one in harbour.carried.items() if one.receipt} == {0, 1, 3}
+    assert "Input/output error" in harbour.errors()[2]
+    assert harbour.finish is not None and harbour.finish.result == 3
