@@ -117,10 +117,9 @@ class Copy:
 
 @dataclass(frozen=True, slots=True)
 class Filed:
-    """A put of a whole file, or a get into one, of ``size`` bytes: who has ordered it reads and writes."""
+    """A put of a whole file, or a get into one: who has ordered it reads and writes."""
 
     order: Put | Get
-    size: int
 
     @property
     def target(self) -> Target:

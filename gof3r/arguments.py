@@ -25,7 +25,7 @@ NAMES = tuple(dict.fromkeys([*(name.split()[0] for name in COMMANDS), *ALIASES])
 
 OLD_NAMES = {"md5Check-off": "no-md5"}  # s3gof3r's README; its later releases have --no-md5
 
-_COLLECTED = frozenset({"header", "source-header"})
+_COLLECTED = frozenset({"header", "source-header", "include", "exclude"})
 _EMPTY_ALLOWED = frozenset({"path"})  # the stream, as in s3gof3r
 _ENDS_OPTIONS = "[--]"  # in a text: what `--` does there, and nothing more
 _SHOWN = re.compile(
@@ -49,6 +49,8 @@ class Command:
     """Each ``NAME:VALUE``, in the order given; one may be a key."""
     source_headers: tuple[str, ...] = field(default=(), repr=False)
     """The same, of --source-header."""
+    rules: tuple[tuple[str, str], ...] = ()
+    """``include`` or ``exclude``, and its pattern, in the order given."""
     arguments: tuple[str, ...] = ()
     """URLs and paths, in the order given."""
     run: tuple[str, ...] = ()
@@ -217,6 +219,7 @@ def _checked(name: str, options: list[str], words: list[str]) -> Command:
         flags=frozenset(option for option, given, _ in pairs if not given),
         headers=tuple(value for option, _, value in pairs if option == "header"),
         source_headers=tuple(value for option, _, value in pairs if option == "source-header"),
+        rules=tuple((option, value) for option, _, value in pairs if option in ("include", "exclude")),
         arguments=tuple(words),
         run=tuple(run),
     )

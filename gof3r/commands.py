@@ -37,6 +37,12 @@ def run(command: Command, environ: Mapping[str, str]) -> None:
 
             bench(command, report, environ)
             return
+        if command.name == "migrate":
+            with held():
+                from .migrate.front import migrate  # late, as transfers
+
+            migrate(command, report, environ)
+            return
         resolved = resolve.order(command, environ)
         with held():
             from . import transfers  # late: usage errors and help need no curl

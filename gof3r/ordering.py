@@ -163,6 +163,12 @@ def copy_order(
     )
 
 
+def one_service(config: Config, source_config: Config, environ: Mapping[str, str]) -> bool:
+    """Whether S3 copies by itself between what the two say. Raises UsageError."""
+    same = _signer(config) == _signer(source_config) and config.sign
+    return same and _one_service(place(config, environ), place(source_config, environ))
+
+
 def remove_order(
     config: Config,
     environ: Mapping[str, str],

@@ -205,3 +205,18 @@ class Report:
     def _line(self, text: str) -> None:
         self.clear()
         say(text)
+
+
+class Quiet:
+    """A listener that passes warnings on and shows nothing."""
+
+    def __init__(self, report: Report) -> None:
+        self.warning = report.warning
+        self.debug = report.debug
+        self.happened = report.happened
+
+    def show(self, value: object) -> None:
+        pass
+
+    def progress(self, progress: Progress) -> None:
+        pass

@@ -82,14 +82,14 @@ def config_of(command: Command) -> Config:
         path_style="path-style" in flags,
         ssl="no-ssl" not in flags,
         ca_bundle=options.get("ca-bundle", ""),
-        retries=_number(options, "retries", RETRIES),
+        retries=number(options, "retries", RETRIES),
         concurrency=AUTO
         if options.get("concurrency") == AUTO
-        else _number(options, "concurrency", CONCURRENCY, f" or {AUTO}"),
+        else number(options, "concurrency", CONCURRENCY, f" or {AUTO}"),
         part_size=options.get("partsize", PART_SIZE),
         md5="no-md5" not in flags,
         checksums=tuple(options["checksum"].split(",")) if "checksum" in options else CHECKSUMS,
-        workers=_number(options, "workers", None),
+        workers=number(options, "workers", None),
         memory=options.get("memory"),
         limit_rate=options.get("limit-rate"),
     )
@@ -176,7 +176,7 @@ def _copy(command: Command, environ: Environ) -> Resolved:
     bucket, key = parse_object_url(source)
     name = key.rpartition("/")[2]
     config, source_headers = config_of(command), _headers(command.source_headers)
-    source_config = _source_config(config, command.options)
+    other = source_config(config, command.options)
     if destination.startswith(_URL):
         return Resolved(
             ordering.copy_order(
@@ -184,7 +184,7 @@ def _copy(command: Command, environ: Environ) -> Resolved:
                 environ,
                 (bucket, key),
                 _put_under(destination, name),
-                source_config=source_config,
+                source_config=other,
                 source_version_id=_version(command),
                 source_headers=source_headers,
                 headers=_headers(command.headers),
@@ -200,7 +200,7 @@ def _copy(command: Command, environ: Environ) -> Resolved:
             raise UsageError(one_line(f"{source!r}: its last piece is no file's name: name the file"))
         path = os.path.join(path, name)
     headers = (*_headers(command.headers), *source_headers)
-    return _down(command, source_config, environ, (bucket, key), headers, path)
+    return _down(command, other, environ, (bucket, key), headers, path)
 
 
 def _up(command: Command, environ: Environ, names: tuple[str, str], path: str) -> Resolved:
@@ -242,7 +242,7 @@ _ORDERS = {
 }
 
 
-def _source_config(config: Config, options: Mapping[str, str]) -> Config:
+def source_config(config: Config, options: Mapping[str, str]) -> Config:
     """How the source of a copy is reached: as the destination, but for what is said of it.
 
     A profile or an endpoint of its own brings its own region.
@@ -304,7 +304,8 @@ def _headers(texts: tuple[str, ...]) -> tuple[Header, ...]:
     return tuple(parse_header(text) for text in texts)
 
 
-def _number(options: Mapping[str, str], name: str, default: Default, other: str = "") -> int | Default:
+def number(options: Mapping[str, str], name: str, default: Default, other: str = "") -> int | Default:
+    """The whole number that ``options`` have for ``name``. Raises UsageError."""
     text = options.get(name)
     if text is None:
         return default

@@ -99,6 +99,7 @@ Commands:
   uploads                 List unfinished multipart uploads, or abort them.
   presign                 Print a URL that works without credentials.
   bench                   Measure what S3 gives, and find the best settings.
+  migrate                 Move many objects, with receipts, restartable.
   completion              Print a completion script for your shell.
 
   'gof3r COMMAND --help' shows what a command takes.
@@ -435,6 +436,70 @@ Examples:
   gof3r bench put s3://my-bucket/tmp --size=64KiB,1MiB -c 50 --json > new.json
 """
 
+MIGRATE = f"""\
+Move many objects: between stores, from files to S3, from S3 to files.
+
+Each is carried over as by cp and verified; small ones many at a time. Of each
+a receipt is written (one line of JSON). Run it again after whatever ended it:
+it goes on, and does what has changed at its source since. Nothing is written
+beside the objects: .md5/ objects are objects as all others.
+
+Usage:
+  gof3r migrate [options] [--header=HEADER]... [--source-header=HEADER]...
+           [--include=PATTERN]... [--exclude=PATTERN]... [--] [<manifest>]
+
+Arguments:
+  <manifest>              What goes where: lines of CSV, source,destination
+                          [,options], or of JSON with these names; plain or
+                          gzip. Places are s3://BUCKET/KEY or files.
+
+Options:
+{_HELP}
+  --from=PLACE            Instead of a manifest: all that is below
+                          s3://BUCKET/PREFIX or a directory...
+  --to=PLACE              ...goes below this one, under the same names.
+  --inventory=FILE        The manifest.json of an S3 Inventory: it tells what
+                          is below --from, which is then not listed.
+  --include=PATTERN       Only names that match (* matches slashes, too) ...
+  --exclude=PATTERN       ... or all but these. Both repeatable: the last one
+                          that matches decides.
+  --receipts=FILE         Where receipts go; FILE.journal beside it remembers
+                          what is done. Default: gof3r-receipts.jsonl.
+  --verify=FILE           Check a finished migration again, by its receipts:
+                          every object is read at its destination.
+  --dry-run               Say what would be moved, and what it would take.
+  --max-errors=N          Stop after more than N failures.
+  --acl=NAME              Canned ACL of the objects.
+  --if-none-match         Never overwrite: what is there is a failure.
+  -m --header=HEADER      NAME:VALUE to store with the objects, or to ask of
+                          S3. Repeatable.
+  --source-endpoint=HOST  S3 service that the sources are on, if another.
+  --source-region=NAME    Region of the sources, if another.
+  --source-profile=NAME   Profile whose keys read the sources, if others.
+  --source-header=HEADER  NAME:VALUE to send to the sources. Repeatable.
+
+Transfer:
+  --checksum=LIST         What to compute, send and prove.
+                          Default: md5,crc64nvme.
+  -c --concurrency=N      Parts in flight at once. Default: 10.
+  -s --partsize=SIZE      Size of parts. What one holds is moved with many
+                          others at a time. Default: 20971520.
+  --memory=SIZE           Memory for parts in flight (partsize times
+                          concurrency).
+  --workers=N             Processes that move parts, 1 to 64.
+  --limit-rate=SIZE       At most so many bytes a second, over all connections.
+  --progress              Show progress, even if nobody watches.
+  --no-progress           Show none.
+
+{_CONNECTION}
+
+Examples:
+  gof3r migrate --from=s3://old/data --to=s3://new/data --source-profile=old
+  gof3r migrate --from=photos --to=s3://my-bucket/photos --exclude='*.tmp'
+  gof3r migrate manifest.csv --receipts=done.jsonl
+  gof3r migrate --verify=done.jsonl
+"""
+
 COMPLETION = f"""\
 Print a script that teaches a shell to complete gof3r's commands and options.
 
@@ -461,6 +526,7 @@ COMMANDS = {
     "uploads abort": UPLOADS_ABORT,
     "presign": PRESIGN,
     "bench": BENCH,
+    "migrate": MIGRATE,
     "completion": COMPLETION,
 }
 """The text of each command, in the order in which people meet them."""

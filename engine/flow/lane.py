@@ -172,6 +172,7 @@ class Lane:
         """``saves``: what is received goes to a file."""
         self.number = number
         self._task = task
+        self._size = size
         ledger = Ledger(stride(size), stride(size), berth=number)
         teller, self.feed = begin(ledger)
         self._name = teller.name
@@ -216,6 +217,9 @@ class Lane:
                 self._finish = Finish(None, failed)
                 return
         self._events.append(event)
+        if isinstance(event, Verdict) and self._is_too_large(event):
+            self._unfit = True
+            self._events[-1] = Cancelled(f"larger than {self._size} bytes")
         if isinstance(event, Verdict) and event.failure is None:
             self._moved(event)
         self._go_on(now)
@@ -318,6 +322,13 @@ class Lane:
             self._digests = dict(verdict.digests)
             if not self._saves:
                 self._events.append(Hashed(slot))
+
+    def _is_too_large(self, verdict: Verdict) -> bool:
+        """A look has shown a source that does not fit."""
+        if verdict.job.request.operation != "head_object" or verdict.response is None or self._parts:
+            return False
+        length = verdict.response.headers.get("content-length", "")
+        return length.isascii() and length.isdigit() and int(length) > self._size
 
     def _received(self, part: Part, slot: Slot) -> None:
         """It is written in its turn, which it has: a lane has one slot. The last one waits for its word."""

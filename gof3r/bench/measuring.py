@@ -18,12 +18,11 @@ from gof3r.engine import orders
 from gof3r.engine.books import percentiles
 from gof3r.engine.errors import Gof3rError, Interrupted, UsageError
 from gof3r.engine.flow import load
-from gof3r.engine.flow.events import Progress
 from gof3r.engine.flow.info import ObjectInfo
 from gof3r.engine.proc.pieces import Ends
 from gof3r.engine.proc.session import carry_out
 from gof3r.engine.proc.slab import available
-from gof3r.report import Report
+from gof3r.report import Quiet, Report
 
 from .machine import machine
 from .measured import GiB, Measured, Run, Setting
@@ -193,7 +192,7 @@ def cleared(sweep: Sweep, report: Report, environ: Mapping[str, str]) -> Iterato
         try:
             carry_out(
                 orders.Clear(sweep.target, late=ended is not None, terms=terms),
-                _Quiet(report),
+                Quiet(report),
                 environ,
                 Ends(),
             )
@@ -225,18 +224,3 @@ def _hint(sweep: Sweep) -> str:
     again = shlex.join(["xargs", "-rd", "\\n", "gof3r", "rm", *reach])
     abort = shlex.join(["gof3r", "uploads", "abort", *reach, "--older-than=0", url])
     return f"what was made is not all removed; do so by: {remove} | {again}; {abort}"
-
-
-class _Quiet:
-    """A listener to whom nobody need tell what is gone."""
-
-    def __init__(self, report: Report) -> None:
-        self.warning = report.warning
-        self.debug = report.debug
-        self.happened = report.happened
-
-    def show(self, value: object) -> None:
-        pass
-
-    def progress(self, progress: Progress) -> None:
-        pass

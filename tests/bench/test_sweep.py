@@ -119,7 +119,7 @@ def test_what_cannot_be_measured_is_refused_in_one_line(words: tuple[str, ...], 
     st.dictionaries(st.sampled_from(LISTS), st.text()),
 )
 def test_anything_is_a_sweep_or_one_line(mode: str, options: dict[str, str]) -> None:
-    command = Command("bench", options, frozenset(), (), (), (mode, "s3://bucket"), ())
+    command = Command("bench", options, arguments=(mode, "s3://bucket"))
     try:
         found = asked(command, ENVIRON, "x")
     except UsageError as error:

@@ -1,0 +1,386 @@
+"""Items carried over: which order does what, small ones many at a time, and what came of each written down.
+
+Theory: objects that one slot holds go through one ring together, in lanes; a larger one has a ring to itself,
+with all connections. A receipt is written when the object's destination has been verified, and an item is
+done when its receipt is on the disk. What fails is noted with its cause and keeps no other, up to ``most``
+failures; what is no object's fault (no server, Ctrl-C) ends the run, and what was under way is to do again.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
+from typing import Literal, cast
+
+from gof3r import ordering
+from gof3r.config import Config, parse_size
+from gof3r.engine import orders
+from gof3r.engine.errors import Gof3rError, Interrupted, TransferError, one_line
+from gof3r.engine.flow import events
+from gof3r.engine.flow.events import Progress
+from gof3r.engine.flow.lane import Carried, Unfit
+from gof3r.engine.flow.slots import stride
+from gof3r.engine.flow.verify import text
+from gof3r.engine.proc.pieces import Ends
+from gof3r.engine.proc.session import carry_out
+from gof3r.engine.values import Header, Target
+from gof3r.report import Quiet, Report
+
+from .files import Sources, Targets, check_same, identity, opened
+from .items import Identity, Item, LocalFile, S3Object
+from .options import config_for
+from .receipts import Receipt
+from .record import Record
+from .states import Entry, Failed
+
+TOGETHER = 1000
+"""Items that are taken from the journal at a time."""
+
+MOST_LANES = 64
+"""Small objects under way at a time."""
+
+LEAST_SLOT = 1 << 16
+"""Bytes: smaller objects are not told apart."""
+
+Kind = Literal["put", "get", "copy"]
+
+
+@dataclass(frozen=True, slots=True)
+class How:
+    """What holds for all items of a run."""
+
+    config: Config
+    source: Config
+    """How sources in S3 are reached."""
+    headers: tuple[Header, ...] = ()
+    source_headers: tuple[Header, ...] = ()
+    acl: str = ""
+    if_none_match: bool = False
+    root: str = ""
+    """The directory below which files are written; empty where a manifest names each."""
+
+    @property
+    def part_size(self) -> int:
+        return parse_size(self.config.part_size)
+
+    @property
+    def memory(self) -> int:
+        """Bytes for slots."""
+        if self.config.memory is not None:
+            return parse_size(self.config.memory)
+        concurrency = 10 if isinstance(self.config.concurrency, str) else self.config.concurrency
+        return self.part_size * concurrency
+
+
+class Stopped(Gof3rError):
+    """More has failed than was allowed."""
+
+
+class Carrier:
+    """Carries out what the journal of ``record`` has to do."""
+
+    def __init__(
+        self, how: How, record: Record, report: Report, environ: Mapping[str, str], most: int | None
+    ) -> None:
+        """``most``: failures after which nothing more is begun; None for any number."""
+        self._how = how
+        self._record = record
+        self.report = report
+        self._environ = environ
+        self._most = most
+        self._orders: dict[object, orders.Put | orders.Get | orders.Copy] = {}
+        """One for each pair of buckets, and of options."""
+        self.failures = 0
+        self.carried = 0
+        self.bytes = 0
+
+    def run(self) -> None:
+        """Until there is nothing to do. Raises Stopped, and Gof3rError for what is no object's fault; what
+        was under way then is to do again."""
+        journal = self._record.journal
+        while entries := journal.take(TOGETHER):
+            left = {entry.id: entry for entry in entries}
+            try:
+                self._batch(entries, left)
+            finally:
+                self._record.settle()
+                journal.release(left)
+
+    def _batch(self, entries: Sequence[Entry], left: dict[int, Entry]) -> None:
+        alone = [entry for entry in entries if (entry.item.known.size or 0) > self._how.part_size]
+        small = [entry for entry in entries if (entry.item.known.size or 0) <= self._how.part_size]
+        for entry in alone:
+            self._alone(entry, left)
+        for _, group in groupby(sorted(small, key=self._class), key=self._class):
+            for entry in self._many(list(group), left):
+                self._alone(entry, left)
+
+    def _class(self, entry: Entry) -> tuple[Kind, int]:
+        """Those of one class go through one ring: of one kind, and in slots of one size. A size that is not
+        known may be any that one slot holds."""
+        size = entry.item.known.size
+        slot = LEAST_SLOT
+        while slot < (self._how.part_size if size is None else size):
+            slot *= 4
+        return _kind(entry.item), slot
+
+    # --- one ring for many ------------------------------------------------------------------
+
+    def _many(self, entries: list[Entry], left: dict[int, Entry]) -> list[Entry]:
+        """All of them, but for those that need a ring of their own, which are returned."""
+        kind, slot = self._class(entries[0])
+        slot = min(slot, stride(self._how.part_size))
+        asked: list[orders.Copy | orders.Filed] = []
+        there: list[Entry] = []
+        for entry in entries:
+            try:
+                order = self._order(entry.item)
+            except Gof3rError as error:
+                self._failed(entry, error, left)
+                continue
+            asked.append(order if isinstance(order, orders.Copy) else orders.Filed(order))
+            there.append(entry)
+        if not asked:
+            return []
+        paths = [_path(entry.item) for entry in there]
+        sources = Sources(paths) if kind == "put" else None
+        targets = Targets(paths, [self._how.root] * len(paths)) if kind == "get" else None
+        lanes = max(2, min(MOST_LANES, self._how.memory // stride(slot)))
+        terms = replace(asked[0].order.terms if isinstance(asked[0], orders.Filed) else asked[0].terms)
+        terms = replace(terms, concurrency=lanes, memory=None, part_size=slot)
+        listener = _Arrivals(self, there, left, sources)
+        carry_out(
+            orders.Many(tuple(asked), slot, terms), listener, self._environ, Ends(files=sources or targets)
+        )
+        return listener.unfit
+
+    # --- a ring for one ------------------------------------------------------------------
+
+    def _alone(self, entry: Entry, left: dict[int, Entry]) -> None:
+        began = time.monotonic()
+        item = entry.item
+        try:
+            order = self._order(item)
+            match order:
+                case orders.Put():
+                    result, known = self._put(order, _path(item))
+                case orders.Get():
+                    with opened(_path(item), self._how.root) as destination:
+                        result = self._carry_out(order, Ends(sink=destination.fd))
+                        destination.commit()
+                    known = item.known
+                case orders.Copy():
+                    result, known = self._carry_out(order, Ends()), item.known
+        except Interrupted:
+            raise
+        except OSError as error:
+            self._failed(entry, Gof3rError(f"{_path(item)}: {error.strerror}"), left)
+        except Gof3rError as error:
+            if isinstance(error, TransferError) and ends_all(error):
+                raise
+            self._failed(entry, error, left)
+        else:
+            receipt = cast(events.Receipt, result.value)
+            seconds = time.monotonic() - began
+            self.arrived(entry, receipt, known, result.retries, seconds, left)
+
+    def _put(self, order: orders.Put, path: str) -> tuple[orders.Result, Identity]:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            known = identity(fd)
+            result = self._carry_out(order, Ends(source=os.dup(fd)))
+            check_same(known, fd)
+            return result, known
+        finally:
+            os.close(fd)
+
+    def _carry_out(self, order: orders.Order, ends: Ends) -> orders.Result:
+        return carry_out(order, Ticking(self), self._environ, ends)
+
+    def _order(self, item: Item) -> orders.Put | orders.Get | orders.Copy:
+        """Raises UsageError."""
+        source, to = item.source, item.destination
+        # How a place is reached depends on its bucket alone, and takes files to be read.
+        where = (item.options, getattr(source, "bucket", ""), getattr(to, "bucket", ""))
+        if where not in self._orders:
+            self._orders[where] = self._ordered(item)
+        order = self._orders[where]
+        if isinstance(order, orders.Put):
+            assert isinstance(to, S3Object)
+            return replace(order, target=replace(order.target, key=to.key))
+        assert isinstance(source, S3Object)
+        if isinstance(order, orders.Get):
+            return replace(order, target=_at(order.target, source))
+        assert isinstance(to, S3Object)
+        target = replace(order.target, key=to.key)
+        return replace(order, source=_at(order.source, source), target=target)
+
+    def _ordered(self, item: Item) -> orders.Put | orders.Get | orders.Copy:
+        """Nothing is written beside the objects, and nothing is taken unproven. Raises UsageError."""
+        how, own, source, to = self._how, item.options, item.source, item.destination
+        config = config_for(own, replace(how.config, md5=False))
+        there = config_for(own, replace(how.source, md5=False))
+        headers = (*how.headers, *own.headers)
+        acl = own.acl or how.acl
+        if_none_match = how.if_none_match if own.if_none_match is None else own.if_none_match
+        if isinstance(source, LocalFile):
+            assert isinstance(to, S3Object)
+            return ordering.put_order(
+                config,
+                self._environ,
+                to.bucket,
+                to.key,
+                headers=headers,
+                acl=acl,
+                expected_size=None,
+                if_none_match=if_none_match,
+            )
+        read = (*how.source_headers, *own.source_headers)
+        if isinstance(to, LocalFile):
+            order = ordering.get_order(
+                there, self._environ, source.bucket, source.key, version_id=source.version_id, headers=read
+            )
+            return replace(order, unproven=False)
+        copy = ordering.copy_order(
+            config,
+            self._environ,
+            (source.bucket, source.key),
+            (to.bucket, to.key),
+            source_config=there,
+            source_version_id=source.version_id,
+            source_headers=read,
+            headers=headers,
+            acl=acl,
+            if_none_match=if_none_match,
+        )
+        return replace(copy, unproven=False)
+
+    # --- what came of it ------------------------------------------------------------------
+
+    def arrived(
+        self,
+        entry: Entry,
+        receipt: events.Receipt,
+        known: Identity,
+        retries: Mapping[str, int],
+        seconds: float,
+        left: dict[int, Entry],
+    ) -> None:
+        """``entry`` is at its destination, verified."""
+        if not receipt.proofs:
+            self._failed(entry, Gof3rError(f"{entry.item.destination}: nothing proves it"), left)
+            return
+        source = entry.item.source
+        if isinstance(source, S3Object):
+            version = receipt.source_version_id or source.version_id
+            source = S3Object(source.bucket, source.key, version)
+        is_file = isinstance(entry.item.destination, LocalFile)
+        written = Receipt(
+            source=source,
+            destination=entry.item.destination,
+            size=receipt.size,
+            source_etag=receipt.source_etag or (receipt.etag if is_file else ""),
+            source_mtime_ns=known.mtime_ns if isinstance(source, LocalFile) else None,
+            etag="" if is_file else receipt.etag,
+            version_id="" if is_file else receipt.version_id,
+            crc64nvme=text(receipt.digests.get("crc64nvme", b"")),
+            md5=receipt.digests.get("md5", b"").hex(),
+            verified=receipt.proofs,
+            retries=retries,
+            seconds=round(seconds, 6),
+            when=time.time(),
+        )
+        if self._record.arrived(entry.id, written, time.monotonic()):
+            self.carried += 1
+            self.bytes += receipt.size
+        left.pop(entry.id, None)
+        self.tick()
+
+    def failed(self, entry: Entry, error: BaseException, left: dict[int, Entry]) -> None:
+        self._failed(entry, error, left)
+
+    def _failed(self, entry: Entry, error: BaseException, left: dict[int, Entry]) -> None:
+        self._record.journal.failed([Failed(entry.id, cause(error), one_line(str(error)))])
+        left.pop(entry.id, None)
+        self.failures += 1
+        if self._most is not None and self.failures > self._most:
+            raise Stopped(f"migrate: stopped after {self.failures} failures (--max-errors={self._most})")
+
+    def tick(self) -> None:
+        """To be called often: what has arrived gets to the disk in its time."""
+        due = self._record.due
+        if due is not None and time.monotonic() >= due:
+            self._record.settle()
+
+
+class Ticking(Quiet):
+    """Hears of a transfer, and lets the carrier see to its receipts meanwhile."""
+
+    def __init__(self, carrier: Carrier) -> None:
+        super().__init__(carrier.report)
+        self._carrier = carrier
+
+    def progress(self, progress: Progress) -> None:
+        self._carrier.tick()
+        self._carrier.report.progress(progress)
+
+
+class _Arrivals(Ticking):
+    """Hears of many objects."""
+
+    def __init__(
+        self, carrier: Carrier, entries: list[Entry], left: dict[int, Entry], sources: Sources | None
+    ) -> None:
+        super().__init__(carrier)
+        self._entries = entries
+        self._left = left
+        self._sources = sources
+        self.unfit: list[Entry] = []
+
+    def show(self, value: object) -> None:
+        assert isinstance(value, Carried)
+        entry = self._entries[value.number]
+        if value.receipt is not None:
+            known = entry.item.known
+            if self._sources is not None:
+                known = self._sources.found.pop(value.number)
+            self._carrier.arrived(entry, value.receipt, known, value.retries, value.seconds, self._left)
+        elif isinstance(value.error, Unfit):
+            self.unfit.append(entry)
+        elif not isinstance(value.error, Interrupted) and value.error is not None:
+            if not (isinstance(value.error, TransferError) and ends_all(value.error)):
+                self._carrier.failed(entry, value.error, self._left)
+
+
+def ends_all(error: TransferError) -> bool:
+    """It is no object's own fault."""
+    return error.failure is not None and error.failure.kind in ("transport", "lost")
+
+
+def cause(error: BaseException) -> str:
+    """A few words, the same for all failures of a kind."""
+    failure = getattr(error, "failure", None)
+    if failure is None:
+        return "not verified" if isinstance(error, TransferError) else "refused here"
+    return failure.code or (str(failure.status) if failure.status else failure.kind)
+
+
+def _at(target: Target, place: S3Object) -> Target:
+    return replace(target, key=place.key, version_id=place.version_id)
+
+
+def _kind(item: Item) -> Kind:
+    if isinstance(item.source, LocalFile):
+        return "put"
+    return "get" if isinstance(item.destination, LocalFile) else "copy"
+
+
+def _path(item: Item) -> str:
+    """The file of ``item``; empty where there is none."""
+    for place in (item.source, item.destination):
+        if isinstance(place, LocalFile):
+            return place.path
+    return ""

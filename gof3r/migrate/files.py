@@ -1,0 +1,109 @@
+"""Small files, as lanes read and write them: each by its number among those that are under way together."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import stat
+from collections.abc import Sequence
+
+from gof3r.destination import Destination
+from gof3r.engine.errors import Gof3rError
+
+from .folder import obstacle
+from .items import Identity
+
+
+class Changed(OSError):
+    """A file is not what it was."""
+
+
+def identity(fd: int) -> Identity:
+    """What is known of an open file without reading it. Raises OSError for what is no regular file."""
+    status = os.fstat(fd)
+    if not stat.S_ISREG(status.st_mode):
+        raise OSError(errno.EINVAL, "no regular file")
+    return Identity(size=status.st_size, mtime_ns=status.st_mtime_ns)
+
+
+def check_same(before: Identity, fd: int) -> None:
+    """Raises Changed when the file has been written to while it was read."""
+    if identity(fd) != before:
+        raise Changed(errno.ESTALE, "it was changed while it was read")
+
+
+class Sources:
+    """Files to be read whole; ``found`` says what they were."""
+
+    def __init__(self, paths: Sequence[str]) -> None:
+        self._paths = paths
+        self.found: dict[int, Identity] = {}
+
+    def load(self, task: int, room: memoryview) -> int:
+        """Read all of it. Raises OSError, also for a file that has grown out of ``room``."""
+        fd = os.open(self._paths[task], os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            before = identity(fd)
+            size = before.size or 0
+            if size > len(room):
+                raise Changed(errno.EFBIG, "it has grown since it was listed")
+            length = 0
+            while length < size and (count := os.readv(fd, [room[length:size]])):
+                length += count
+            check_same(before, fd)
+            if length < size:
+                raise Changed(errno.ESTALE, "it was changed while it was read")
+            self.found[task] = before
+            return length
+        finally:
+            os.close(fd)
+
+    def save(self, task: int, offset: int, data: memoryview, last: bool) -> None:
+        raise AssertionError("sources are not written")
+
+    def forget(self, task: int) -> None:
+        raise AssertionError("sources are not written")
+
+
+class Targets:
+    """Files to be written, below the directories ``roots``, each of which appears when it is complete."""
+
+    def __init__(self, paths: Sequence[str], roots: Sequence[str]) -> None:
+        self._paths = paths
+        self._roots = roots
+        self._open: dict[int, Destination] = {}
+
+    def load(self, task: int, room: memoryview) -> int:
+        raise AssertionError("targets are not read")
+
+    def save(self, task: int, offset: int, data: memoryview, last: bool) -> None:
+        """Raises OSError; then nothing of it is left."""
+        try:
+            if task not in self._open:
+                self._open[task] = opened(self._paths[task], self._roots[task])
+            destination = self._open[task]
+            while data:
+                written = os.pwrite(destination.fd, data, offset)
+                data, offset = data[written:], offset + written
+            if last:
+                destination.commit()
+                self.forget(task)
+        except Gof3rError as error:
+            self.forget(task)
+            raise OSError(errno.EIO, str(error)) from None
+
+    def forget(self, task: int) -> None:
+        destination = self._open.pop(task, None)
+        if destination is not None:
+            destination.__exit__(None, None, None)
+
+
+def opened(path: str, root: str) -> Destination:
+    """A file that is to be at ``path``, its directories made. Raises OSError, and Gof3rError where something
+    is in its way."""
+    if root and (why := obstacle(root, path)):
+        raise Gof3rError(why)
+    with contextlib.suppress(FileExistsError):
+        os.makedirs(os.path.dirname(path) or "/", exist_ok=True)
+    return Destination(path).__enter__()

@@ -1,0 +1,280 @@
+"""``gof3r migrate``: what is asked is listed, carried over, and told.
+
+Standard output has the answer of ``--dry-run`` and ``--verify``, and nothing else; how it goes is told on
+standard error. Exit 0 means that every object is at its destination and was verified.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NoReturn
+
+from gof3r import ordering, resolve
+from gof3r.arguments import Command
+from gof3r.commands import write_lines
+from gof3r.config import AUTO, Config
+from gof3r.engine.errors import Gof3rError, Interrupted, UsageError, one_line
+from gof3r.engine.flow.plan import human
+from gof3r.header import parse_header
+from gof3r.report import Report, say
+
+from . import inventory, listing, manifest, mapping, selection
+from .carrying import Carrier, How, Stopped
+from .checking import check
+from .estimate import Estimate
+from .estimate import How as Estimated
+from .items import Item, LocalFile, S3Object
+from .record import Record
+from .selection import Rule
+from .states import TWICE, Duplicate, Failed, State
+
+RECEIPTS = "gof3r-receipts.jsonl"
+
+CONNECTION_RATE = 90e6
+"""Bytes a second that S3 gives one connection, for an estimate."""
+
+LATENCY = 0.03
+"""Seconds of a request, for an estimate."""
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """Which items there are."""
+
+    manifest: str
+    inventory: str
+    mapping: mapping.Mapping | None
+    rules: tuple[Rule, ...]
+    name: str
+    """By which a journal knows it again."""
+
+    @property
+    def is_listed(self) -> bool:
+        """What is known of the sources is how they are now."""
+        return self.mapping is not None and not self.inventory
+
+
+def migrate(command: Command, report: Report, environ: Mapping[str, str]) -> None:
+    """Do what ``command`` asks for. Raises Gof3rError unless all is at its destination and verified."""
+    config = resolve.config_of(command)
+    if config.concurrency == AUTO:
+        raise UsageError("--concurrency: many objects have no rate to find a number by: name one")
+    how = _how(command, config)
+    if "verify" in command.options:
+        _verify(command, how, report, environ)
+        return
+    work = _work(command)
+    if work.mapping is not None and isinstance(work.mapping.destination, LocalFile):
+        how = _how(command, config, work.mapping.destination.path)
+    if "dry-run" in command.flags:
+        _estimate(work, how, report, environ)
+        return
+    most = resolve.number(command.options, "max-errors", None)
+    path = command.options.get("receipts", RECEIPTS)
+    with Record(f"{path}.journal", path, work.name) as record:
+        _run(work, how, record, report, environ, most)
+
+
+def _how(command: Command, config: Config, root: str = "") -> How:
+    return How(
+        config=config,
+        source=resolve.source_config(config, command.options),
+        headers=resolve.headers(command),
+        source_headers=tuple(parse_header(text) for text in command.source_headers),
+        acl=command.options.get("acl", ""),
+        if_none_match="if-none-match" in command.flags,
+        root=root,
+    )
+
+
+def _work(command: Command) -> Work:
+    options, arguments = command.options, command.arguments
+    rules = tuple(Rule(kind == "include", pattern) for kind, pattern in command.rules)
+    selection.wanted(rules)  # for its errors
+    said = " ".join(f"--{kind}={pattern}" for kind, pattern in command.rules)
+    listed = options.get("inventory", "")
+    if ("from" in options) != ("to" in options):
+        raise UsageError("--from and --to: one needs the other")
+    if bool(arguments) == ("from" in options):
+        raise UsageError("what is to be moved? Give a manifest, or --from and --to")
+    if listed and arguments:
+        raise UsageError("--inventory: it lists --from, and a manifest has its own sources")
+    if arguments:
+        name = f"{manifest.fingerprint(arguments[0])} in {os.getcwd()} {said}"
+        return Work(arguments[0], "", None, rules, name.strip())
+    asked = mapping.mapping(options["from"], options["to"], os.getcwd())
+    if listed and not isinstance(asked.source, S3Object):
+        raise UsageError("--inventory: it lists a bucket, and --from is a directory")
+    name = f"{asked.source} to {asked.destination} {said}"
+    if listed:
+        name += f" by {manifest.fingerprint(listed)}"
+    return Work("", listed, asked, rules, name.strip())
+
+
+# --- listing ------------------------------------------------------------------
+
+
+def _list(work: Work, how: How, take: listing.Take, report: Report, environ: Mapping[str, str]) -> int:
+    """Gives all items away; how many there were before they were chosen."""
+    wanted = selection.wanted(work.rules)
+    asked = work.mapping
+    if asked is None:
+        return listing.given(manifest.read(work.manifest, os.getcwd()), wanted, take)
+    if work.inventory:
+        return listing.given(inventory.items(work.inventory, asked), _below(asked, wanted), take)
+    if isinstance(asked.source, LocalFile):
+        return listing.files(asked, wanted, take, report)
+    order = ordering.list_order(
+        how.source, environ, asked.source.bucket, asked.source.key, headers=how.source_headers
+    )
+    return listing.objects(asked, order, wanted, take, report, environ)
+
+
+def _below(asked: mapping.Mapping, wanted: listing.Wanted) -> listing.Wanted:
+    def decide(key: str) -> bool:
+        name = asked.name_of(key)
+        return name is not None and wanted(name)
+
+    return decide
+
+
+# --- doing it ------------------------------------------------------------------
+
+
+def _run(
+    work: Work, how: How, record: Record, report: Report, environ: Mapping[str, str], most: int | None
+) -> None:
+    journal = record.journal
+    journal.begin()
+    twice: list[Duplicate] = []
+
+    def take(items: list[Item]) -> None:
+        twice.extend(journal.add(items, current=work.is_listed))
+
+    count = _list(work, how, take, report, environ)
+    if work.is_listed:
+        journal.drop_unseen()
+    for each in twice:
+        _failed_twice(record, each)
+    before = journal.totals()
+    todo = before[State.TODO]
+    report.debug(f"{count} listed, {todo.items} to do, {before[State.DONE].items} done")
+    carrier = Carrier(how, record, report, environ, most)
+    try:
+        carrier.run()
+    except Interrupted:
+        record.settle()
+        report.clear()
+        say(f"gof3r: stopped: {_so_far(record)}; run it again to go on")
+        raise
+    except Stopped:
+        record.settle()
+        _tell_failures(record, report)
+        raise
+    report.clear()
+    record.settle()
+    _conclude(record, carrier, before[State.DONE].items, report)
+
+
+def _failed_twice(record: Record, twice: Duplicate) -> None:
+    entry = record.journal.entry(twice.destination)
+    if entry is not None:
+        text = f"{twice.destination}: from {twice.first} and from {twice.second}"
+        record.journal.failed([Failed(entry.id, TWICE, one_line(text))])
+
+
+def _so_far(record: Record) -> str:
+    totals = record.journal.totals()
+    done, todo = totals[State.DONE], totals[State.TODO]
+    return f"{done.items} objects are done ({human(done.bytes)}), {todo.items} to do"
+
+
+def _conclude(record: Record, carrier: Carrier, before: int, report: Report) -> None:
+    totals = record.journal.totals()
+    done, failed = totals[State.DONE], totals[State.FAILED]
+    there = f", {before} were there before" if before else ""
+    say(f"gof3r: {carrier.carried} objects moved and verified, {human(carrier.bytes)}{there}")
+    if failed.items:
+        _tell_failures(record, report)
+        every = done.items + failed.items
+        raise Gof3rError(f"migrate: {failed.items} of {every} objects failed; run it again to try them again")
+
+
+def _tell_failures(record: Record, report: Report) -> None:
+    """Grouped by their causes, each with the first of its kind."""
+    for cause in record.journal.causes():
+        many = "1 object" if cause.items == 1 else f"{cause.items} objects"
+        report.warning(f"{many}: {cause.cause}: {cause.text}")
+
+
+# --- looking ------------------------------------------------------------------
+
+
+def _estimate(work: Work, how: How, report: Report, environ: Mapping[str, str]) -> None:
+    config = how.config
+    connections = int(config.concurrency)
+    asked = work.mapping
+    server_side = False
+    if asked is None or (isinstance(asked.source, S3Object) and isinstance(asked.destination, S3Object)):
+        server_side = ordering.one_service(config, how.source, environ)
+    estimated = Estimated(
+        part_size=how.part_size,
+        slots=connections,
+        sidecar=False,
+        if_none_match=how.if_none_match,
+        server_side=server_side,
+    )
+    estimate = Estimate(estimated)
+
+    def take(items: list[Item]) -> None:
+        for item in items:
+            if not item.refused:
+                estimate.add(item)
+
+    count = _list(work, how, take, report, environ)
+    if work.is_listed and asked is not None and isinstance(asked.source, S3Object):
+        estimate.add_listing(count)
+    rate = CONNECTION_RATE * connections
+    seconds = estimate.seconds(rate, latency=LATENCY, at_once=connections)
+    unknown = f" ({estimate.unknown} of unknown size)" if estimate.unknown else ""
+    moved = [
+        f"{human(size)} {what}"
+        for size, what in (
+            (estimate.received, "received"),
+            (estimate.sent, "sent"),
+            (estimate.copied, "copied by S3"),
+        )
+        if size
+    ]
+    write_lines(
+        [
+            f"objects: {estimate.objects} of {count}{unknown}",
+            f"bytes: {', '.join(moved) or 'none'}",
+            f"requests: {estimate.put_class} of the class of PUT, {estimate.get_class} of the class of GET",
+            f"time: about {_time(seconds)}, at {rate / 1e6:.0f} MB/s ({connections} connections of 90 MB/s)",
+        ]
+    )
+
+
+def _time(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+
+
+def _verify(command: Command, how: How, report: Report, environ: Mapping[str, str]) -> None:
+    given = command.options.keys() & {"from", "to", "inventory", "receipts", "max-errors"}
+    if command.arguments or given or "dry-run" in command.flags:
+        raise UsageError("--verify: the receipts say all that is to be checked")
+    path = command.options["verify"]
+    found = check(path, how.config, how.headers, how.memory, report, environ)
+    report.clear()
+    write_lines([f"{found.objects - found.wrong} of {found.objects} objects are as their receipts say"])
+    if found.wrong:
+        _wrong(path, found.wrong)
+
+
+def _wrong(path: str, wrong: int) -> NoReturn:
+    raise Gof3rError(one_line(f"migrate: {path}: {wrong} objects are not as their receipts say"))
