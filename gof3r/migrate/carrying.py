@@ -26,9 +26,11 @@ from gof3r.engine.flow.slots import stride
 from gof3r.engine.flow.verify import text
 from gof3r.engine.proc.pieces import Ends
 from gof3r.engine.proc.session import carry_out
+from gof3r.engine.s3.listings import UploadListed
 from gof3r.engine.values import Header, Target
 from gof3r.report import Quiet, Report
 
+from .estimate import parts_of
 from .files import Sources, Targets, check_same, identity, opened
 from .items import Identity, Item, LocalFile, S3Object
 from .options import config_for
@@ -41,6 +43,9 @@ TOGETHER = 1000
 
 MOST_LANES = 64
 """Small objects under way at a time."""
+
+UNDER_WAY = "under way"
+"""In the journal's place for an upload's id: there may be one."""
 
 LEAST_SLOT = 1 << 16
 """Bytes: smaller objects are not told apart."""
@@ -97,6 +102,21 @@ class Carrier:
         self.carried = 0
         self.bytes = 0
 
+    def abort_left(self) -> None:
+        """End the multipart uploads of those objects that were under way when an earlier run was killed."""
+        journal = self._record.journal
+        for entry in journal.uploads():
+            order = self._order(entry.item)
+            target, listed = order.target, _Uploads(self.report)
+            terms = replace(order.terms, concurrency=1, memory=None)
+            carry_out(orders.Uploads(target, terms=terms), listed, self._environ, Ends())
+            for upload in listed.found:
+                if upload.key == target.key:
+                    ending = orders.Uploads(target, upload_id=upload.upload_id, abort=True, terms=terms)
+                    carry_out(ending, Quiet(self.report), self._environ, Ends())
+                    self.report.debug(f"upload {upload.upload_id} of {target}, left by a run that was killed")
+            journal.uploading(entry.id, "")
+
     def run(self) -> None:
         """Until there is nothing to do. Raises Stopped, and Gof3rError for what is no object's fault; what
         was under way then is to do again."""
@@ -110,13 +130,18 @@ class Carrier:
                 journal.release(left)
 
     def _batch(self, entries: Sequence[Entry], left: dict[int, Entry]) -> None:
-        alone = [entry for entry in entries if (entry.item.known.size or 0) > self._how.part_size]
-        small = [entry for entry in entries if (entry.item.known.size or 0) <= self._how.part_size]
+        alone = [entry for entry in entries if self._is_alone(entry)]
+        small = [entry for entry in entries if not self._is_alone(entry)]
         for entry in alone:
             self._alone(entry, left)
         for _, group in groupby(sorted(small, key=self._class), key=self._class):
             for entry in self._many(list(group), left):
                 self._alone(entry, left)
+
+    def _is_alone(self, entry: Entry) -> bool:
+        """It needs a ring of its own: for its size, or since it will be uploaded in parts."""
+        known = entry.item.known
+        return (known.size or 0) > self._how.part_size or parts_of(known.etag) > 1
 
     def _class(self, entry: Entry) -> tuple[Kind, int]:
         """Those of one class go through one ring: of one kind, and in slots of one size. A size that is not
@@ -164,6 +189,8 @@ class Carrier:
         item = entry.item
         try:
             order = self._order(item)
+            if not isinstance(order, orders.Get):
+                self._record.journal.uploading(entry.id, UNDER_WAY)
             match order:
                 case orders.Put():
                     result, known = self._put(order, _path(item))
@@ -177,10 +204,12 @@ class Carrier:
         except Interrupted:
             raise
         except OSError as error:
+            self._record.journal.uploading(entry.id, "")
             self._failed(entry, Gof3rError(f"{_path(item)}: {error.strerror}"), left)
         except Gof3rError as error:
             if isinstance(error, TransferError) and ends_all(error):
                 raise
+            self._record.journal.uploading(entry.id, "")  # a transfer that fails in order has aborted it
             self._failed(entry, error, left)
         else:
             receipt = cast(events.Receipt, result.value)
@@ -326,6 +355,18 @@ class Ticking(Quiet):
     def progress(self, progress: Progress) -> None:
         self._carrier.tick()
         self._carrier.report.progress(progress)
+
+
+class _Uploads(Quiet):
+    """Takes a listing of uploads."""
+
+    def __init__(self, report: Report) -> None:
+        super().__init__(report)
+        self.found: list[UploadListed] = []
+
+    def show(self, value: object) -> None:
+        assert isinstance(value, UploadListed)
+        self.found.append(value)
 
 
 class _Arrivals(Ticking):

@@ -163,6 +163,7 @@ def _run(
     report.debug(f"{count} listed, {todo.items} to do, {before[State.DONE].items} done")
     carrier = Carrier(how, record, report, environ, most)
     try:
+        carrier.abort_left()
         carrier.run()
     except Interrupted:
         record.settle()

@@ -15,6 +15,7 @@ from tests.conftest import Server
 from tests.e2e.front import Front
 from tests.e2e.live import BIG, LONG, PART, PIECES, SMALL, Live, Start, noise, until
 from tests.e2e.relay import Relay
+from tools.local_s3 import LocalS3
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
@@ -95,6 +96,23 @@ def half_get(start: Start, bucket: str, *options: str) -> tuple[Live, bytes]:
     """A get in its middle, and what it has written; the rest of LONG cannot be out before we read on."""
     live = start("get", "-b", bucket, "-k", "k", *PIECES, *options, collect=False)
     return live, live.read(LONG // 2)
+
+
+@pytest.fixture
+def other() -> Iterator[tuple[LocalS3, S3Client]]:
+    """A second server with keys of its own, and a client of it."""
+    import boto3
+
+    with LocalS3() as server:
+        client = boto3.client(
+            "s3",
+            endpoint_url=server.endpoint,
+            region_name=server.region,
+            aws_access_key_id=server.access_key,
+            aws_secret_access_key=server.secret_key,
+        )
+        yield server, client
+        client.close()
 
 
 # --- the bucket ------------------------------------------------------------------

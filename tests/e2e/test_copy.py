@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -292,23 +292,6 @@ def test_a_copy_of_a_version_is_that_version(
 
 
 # --- two servers ------------------------------------------------------------------
-
-
-@pytest.fixture
-def other() -> Iterator[tuple[LocalS3, S3Client]]:
-    """A second server with keys of its own, and a client of it."""
-    import boto3
-
-    with LocalS3() as server:
-        client = boto3.client(
-            "s3",
-            endpoint_url=server.endpoint,
-            region_name=server.region,
-            aws_access_key_id=server.access_key,
-            aws_secret_access_key=server.secret_key,
-        )
-        yield server, client
-        client.close()
 
 
 def test_a_copy_between_two_services_uses_each_one_s_keys_and_region(

@@ -1,0 +1,301 @@
+"""migrate: many objects, from anywhere to anywhere, and again after whatever has ended it."""
+
+from __future__ import annotations
+
+import json
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.conftest import Server
+from tests.e2e.conftest import Uploads, keys, md5, stored
+from tests.e2e.live import PART, SMALL, Live, Start, noise, until
+from tests.e2e.relay import Relay
+from tools.local_s3 import LocalS3
+
+if TYPE_CHECKING:
+    from types_boto3_s3 import S3Client
+
+RECEIPTS = "gof3r-receipts.jsonl"
+SIZES = [0, 1, 20_000, 70_000, 300_000]
+Receipt = dict[str, Any]
+
+
+def fill(boto: S3Client, bucket: str, count: int, prefix: str = "from/") -> dict[str, bytes]:
+    """Objects of several sizes; by their names below ``prefix``."""
+    made = {
+        f"{number % 3}/ä b{number}": noise(SIZES[number % len(SIZES)] + number) for number in range(count)
+    }
+    for name, data in made.items():
+        boto.put_object(Bucket=bucket, Key=prefix + name, Body=data, Metadata={"is": md5(data)})
+    return made
+
+
+def receipts(folder: Path, name: str = RECEIPTS) -> dict[str, Receipt]:
+    """By destination; one each."""
+    lines = [json.loads(line) for line in (folder / name).read_bytes().splitlines()]
+    found = {line["destination"]: line for line in lines}
+    superseded = sum(line["supersedes"] is not None for line in lines)
+    assert len(found) == len(lines) - superseded
+    return found
+
+
+def check(boto: S3Client, bucket: str, made: dict[str, bytes], prefix: str = "to/") -> None:
+    """What is below ``prefix`` is what was made, and nothing else."""
+    there = [key for key in keys(boto, bucket) if key.startswith(prefix)]
+    assert sorted(there) == sorted(prefix + name for name in made)
+    for name, data in made.items():
+        assert stored(boto, bucket, prefix + name) == data
+
+
+def between(bucket: str) -> tuple[str, ...]:
+    return ("migrate", f"--from=s3://{bucket}/from", f"--to=s3://{bucket}/to")
+
+
+def moved(live: Live) -> int:
+    """Objects that a run says it has moved."""
+    line = next(line for line in live.said if "objects moved and verified" in line)
+    return int(line.split()[1])
+
+
+# --- from anywhere to anywhere ------------------------------------------------------------------
+
+
+def test_objects_move_within_a_service(start: Start, boto: S3Client, bucket: str, tmp_path: Path) -> None:
+    made = fill(boto, bucket, 20)
+    boto.put_object(Bucket=bucket, Key="from-other", Body=b"not below it")
+    code, live = start.run(*between(bucket))
+    assert code == 0, live.said
+    assert moved(live) == 20
+    check(boto, bucket, made)
+    for name, data in made.items():
+        found = boto.head_object(Bucket=bucket, Key=f"to/{name}")
+        assert found["Metadata"] == {"is": md5(data)}
+        receipt = receipts(tmp_path)[f"s3://{bucket}/to/{name}"]
+        assert receipt["source"] == f"s3://{bucket}/from/{name}"
+        assert (receipt["size_bytes"], f'"{receipt["etag"]}"') == (len(data), found["ETag"])
+        assert receipt["verified"]
+
+
+def test_objects_move_between_two_services_with_keys_of_their_own(
+    start: Start,
+    other: tuple[LocalS3, S3Client],
+    boto: S3Client,
+    bucket: str,
+    uploads: Uploads,
+    tmp_path: Path,
+) -> None:
+    server, their = other
+    profile = f"[old]\naws_access_key_id={server.access_key}\naws_secret_access_key={server.secret_key}\n"
+    (tmp_path / "credentials").write_text(profile)
+    env = {"AWS_SHARED_CREDENTIALS_FILE": str(tmp_path / "credentials")}
+    made = fill(their, server.bucket, 30)
+    made["large"] = noise(3 * PART + 5)
+    their.put_object(Bucket=server.bucket, Key="from/large", Body=made["large"])
+    words = ["migrate", f"--from=s3://{server.bucket}/from/", f"--to=s3://{bucket}/to", *SMALL]
+    words += [f"--source-endpoint={server.endpoint}", "--source-profile=old"]
+    code, live = start.run(*words, env=env)
+    assert code == 0, live.said
+    check(boto, bucket, made)
+    assert uploads.pending() == []
+    assert receipts(tmp_path)[f"s3://{bucket}/to/large"]["size_bytes"] == 3 * PART + 5
+
+
+def test_files_move_to_the_store_and_back(start: Start, boto: S3Client, bucket: str, tmp_path: Path) -> None:
+    made = {f"a/{number}": noise(SIZES[number % len(SIZES)]) for number in range(12)} | {
+        "big": noise(PART + 9)
+    }
+    for name, data in made.items():
+        (tmp_path / "files" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "files" / name).write_bytes(data)
+    code, live = start.run("migrate", "--from=files", f"--to=s3://{bucket}/to", *SMALL)
+    assert code == 0, live.said
+    check(boto, bucket, made)
+    words = ("migrate", f"--from=s3://{bucket}/to", "--to=back", "--receipts=back.jsonl", *SMALL)
+    code, live = start.run(*words)
+    assert code == 0, live.said
+    found = {str(path.relative_to(tmp_path / "back")): path for path in (tmp_path / "back").rglob("*")}
+    assert {name: path.read_bytes() for name, path in found.items() if path.is_file()} == made
+    assert len(receipts(tmp_path, "back.jsonl")) == len(made)
+    for name in (RECEIPTS, "back.jsonl"):
+        code, live = start.run("migrate", f"--verify={name}", *SMALL)
+        assert (code, live.stdout.decode().split()[0]) == (0, str(len(made))), live.said
+
+
+def test_a_manifest_says_what_goes_where(start: Start, boto: S3Client, bucket: str, tmp_path: Path) -> None:
+    boto.put_object(Bucket=bucket, Key="from", Body=b"object")
+    boto.put_object(Bucket=bucket, Key="large", Body=noise(PART + 1))
+    (tmp_path / "file").write_bytes(b"a file")
+    lines = [
+        f"file,s3://{bucket}/put,header=Content-Type:text/x",
+        f"s3://{bucket}/from,got/it",
+        f"s3://{bucket}/large,s3://{bucket}/copy",
+    ]
+    (tmp_path / "manifest.csv").write_text("source,destination,options\n" + "\n".join(lines))
+    code, live = start.run("migrate", "manifest.csv", *SMALL)
+    assert code == 0, live.said
+    assert stored(boto, bucket, "put") == b"a file"
+    assert boto.head_object(Bucket=bucket, Key="put")["ContentType"] == "text/x"
+    assert (tmp_path / "got" / "it").read_bytes() == b"object"
+    assert stored(boto, bucket, "copy") == noise(PART + 1)
+
+
+def test_names_are_chosen_by_the_last_pattern_that_matches(start: Start, boto: S3Client, bucket: str) -> None:
+    for name in ("a.tmp", "b.tmp", "c.txt"):
+        boto.put_object(Bucket=bucket, Key=f"from/{name}", Body=b"1")
+    code, live = start.run(*between(bucket), "--exclude=*.tmp", "--include=a.*")
+    assert code == 0, live.said
+    assert [key for key in keys(boto, bucket) if key.startswith("to/")] == ["to/a.tmp", "to/c.txt"]
+
+
+# --- again ------------------------------------------------------------------
+
+
+def test_what_is_done_is_not_done_again_but_for_what_has_changed(
+    start: Start, boto: S3Client, bucket: str, tmp_path: Path
+) -> None:
+    made = fill(boto, bucket, 8)
+    assert start.run(*between(bucket))[0] == 0
+    name = next(iter(made))
+    made[name] = b"another"
+    made["new"] = b"new"
+    for each in (name, "new"):
+        boto.put_object(Bucket=bucket, Key=f"from/{each}", Body=made[each])
+    code, live = start.run(*between(bucket))
+    assert (code, moved(live)) == (0, 2), live.said
+    check(boto, bucket, made)
+    assert len(receipts(tmp_path)) == 9
+    assert moved(start.run(*between(bucket))[1]) == 0
+
+
+def test_killed_again_and_again_it_goes_on(
+    start: Start,
+    other: tuple[LocalS3, S3Client],
+    boto: S3Client,
+    bucket: str,
+    uploads: Uploads,
+    tmp_path: Path,
+) -> None:
+    server, their = other
+    made = fill(their, server.bucket, 60)
+    for number in range(2):
+        made[f"large{number}"] = noise(2 * PART + number)
+        their.put_object(Bucket=server.bucket, Key=f"from/large{number}", Body=made[f"large{number}"])
+    profile = f"[old]\naws_access_key_id={server.access_key}\naws_secret_access_key={server.secret_key}\n"
+    (tmp_path / "credentials").write_text(profile)
+    env = {"AWS_SHARED_CREDENTIALS_FILE": str(tmp_path / "credentials")}
+    words = ["migrate", f"--from=s3://{server.bucket}/from/", f"--to=s3://{bucket}/to", *SMALL]
+    words += [f"--source-endpoint={server.endpoint}", "--source-profile=old", "--limit-rate=20MB"]
+    path = tmp_path / RECEIPTS
+    before: list[bytes] = []
+    for count in (0, 1, 2, 20, 40, 50):
+        live = start(*words, env=env)
+        until(partial(killable, live, path, count), "receipts are written")
+        live.process.kill()
+        live.process.wait()
+        whole = [line for line in path.read_bytes().splitlines() if line.endswith(b"}")]
+        assert whole[: len(before)] == before, "a receipt stays"
+        before = whole
+    code, live = start.run(*words, env=env)
+    assert code == 0, live.said
+    check(boto, bucket, made)
+    assert len(receipts(tmp_path)) == len(made)
+    assert uploads.pending() == []
+
+
+def killable(live: Live, path: Path, count: int) -> bool:
+    """It has written more than ``count`` receipts, in all runs, or has ended."""
+    written = path.read_bytes().count(b"\n") if path.exists() else 0
+    return live.process.poll() is not None or written > count
+
+
+def test_an_upload_that_a_killed_run_has_left_is_ended(
+    start: Start, relay: Relay, s3: Server, boto: S3Client, bucket: str, uploads: Uploads
+) -> None:
+    boto.put_object(Bucket=bucket, Key="from/large", Body=noise(2 * PART))
+    mine = boto.create_multipart_upload(Bucket=bucket, Key="to/large2")["UploadId"]
+    words = (*between(bucket), *SMALL, "--source-endpoint", s3.endpoint)
+    relay.hold(r"PUT \S*partNumber=2&")
+    live = start(*words)
+    relay.held()
+    live.process.kill()
+    live.process.wait()
+    until(lambda: len(uploads.pending()) == 2, "it has left an upload")
+    code, again = start.run(*words)
+    assert code == 0, again.said
+    assert uploads.pending() == [mine], "and nobody else's is touched"
+
+
+def test_two_at_once_are_one(start: Start, relay: Relay, boto: S3Client, bucket: str) -> None:
+    fill(boto, bucket, 3)
+    relay.hold(r"GET \S*list-type=2")
+    first = start(*between(bucket))
+    relay.held()
+    code, second = start.run(*between(bucket))
+    assert code == 2
+    assert "another gof3r migrate is at work with it" in second.said[0]
+    first.process.kill()
+
+
+# --- what fails ------------------------------------------------------------------
+
+
+def test_one_that_fails_keeps_no_other_and_is_tried_again(
+    start: Start, relay: Relay, boto: S3Client, bucket: str, tmp_path: Path
+) -> None:
+    made = fill(boto, bucket, 6)
+    for _ in range(2):  # the server's own copy, and what is tried instead
+        relay.refuse(r"PUT /\S*to/1/%C3%A4%20b1 ")
+    code, live = start.run(*between(bucket))
+    assert code == 1
+    assert "1 of 6 objects failed" in live.error
+    assert any(line.startswith("gof3r warning: 1 object: AccessDenied: copy s3://") for line in live.said)
+    assert len(receipts(tmp_path)) == 5
+    code, live = start.run(*between(bucket))
+    assert (code, moved(live)) == (0, 1), live.said
+    check(boto, bucket, made)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ((), "what is to be moved?"),
+        (("--from=s3://a/b",), "one needs the other"),
+        (("manifest", "--from=a", "--to=s3://b"), "what is to be moved?"),
+        (("none.csv",), "cannot be read"),
+        (("--from=a", "--to=b"), "two directories"),
+        (("--from=s3://a", "--to=s3://b", "-c", "auto"), "--concurrency"),
+        (("--verify=x", "--dry-run"), "--verify"),
+        (("--from=s3://a", "--to=s3://b", "--include="), "empty value"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(start: Start, words: tuple[str, ...], said: str) -> None:
+    code, live = start.run("migrate", *words)
+    assert code == 2
+    assert said in live.said[0]
+
+
+def test_an_object_that_was_changed_is_found_by_its_receipt(
+    start: Start, boto: S3Client, bucket: str, tmp_path: Path
+) -> None:
+    fill(boto, bucket, 5)
+    assert start.run(*between(bucket))[0] == 0
+    boto.put_object(Bucket=bucket, Key="to/1/ä b1", Body=b"changed")
+    boto.delete_object(Bucket=bucket, Key="to/2/ä b2")
+    code, live = start.run("migrate", f"--verify={RECEIPTS}")
+    assert (code, live.stdout) == (1, b"3 of 5 objects are as their receipts say\n"), live.said
+    assert any("it has 7 bytes" in line for line in live.said)
+    assert any("NoSuchKey" in line for line in live.said)
+
+
+def test_what_it_would_take_is_told_and_nothing_done(
+    start: Start, boto: S3Client, bucket: str, tmp_path: Path
+) -> None:
+    fill(boto, bucket, 5)
+    code, live = start.run(*between(bucket), "--dry-run")
+    assert code == 0, live.said
+    assert live.stdout.startswith(b"objects: 5 of 5\nbytes: ")
+    assert not (tmp_path / RECEIPTS).exists()
+    assert all(key.startswith("from/") for key in keys(boto, bucket))
