@@ -32,7 +32,8 @@ Values = tuple[str, ...]
 _OF_ONE_CALL = frozenset(
     {
         *("help", "bucket", "key", "path", "versionId", "expected-size", "upload-id", "older-than"),
-        *("trace", "source-header", "source-endpoint", "source-region", "source-profile"),
+        *("trace", "from", "to", "inventory", "include", "exclude", "receipts", "verify", "dry-run"),
+        *("source-header", "source-endpoint", "source-region", "source-profile"),
     }
 )
 _OF_ONE_RUN = frozenset(

@@ -455,14 +455,14 @@ Arguments:
 
 Options:
 {_HELP}
-  --from=PLACE            Instead of a manifest: all that is below
-                          s3://BUCKET/PREFIX or a directory...
-  --to=PLACE              ...goes below this one, under the same names.
+  --from=PLACE            Instead of a manifest: what is below
+                          s3://BUCKET/PREFIX, or a directory.
+  --to=PLACE              Where that goes, under the same names.
   --inventory=FILE        The manifest.json of an S3 Inventory: it tells what
                           is below --from, which is then not listed.
-  --include=PATTERN       Only names that match (* matches slashes, too) ...
-  --exclude=PATTERN       ... or all but these. Both repeatable: the last one
-                          that matches decides.
+  --include=PATTERN       Only names that match (* matches slashes, too).
+  --exclude=PATTERN       All names but these. Both are repeatable: the last
+                          one that matches decides.
   --receipts=FILE         Where receipts go; FILE.journal beside it remembers
                           what is done. Default: gof3r-receipts.jsonl.
   --verify=FILE           Check a finished migration again, by its receipts:

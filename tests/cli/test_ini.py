@@ -107,7 +107,7 @@ def test_every_command_may_have_its_section(section: str, command: str) -> None:
 
 
 def test_the_sections_of_others_are_passed_over() -> None:
-    text = "[Application Options]\nversion = 1\nanything goes\n[get]\nregion = r\n[migrate]\nx = y\n"
+    text = "[Application Options]\nversion = 1\nanything goes\n[get]\nregion = r\n[mirror]\nx = y\n"
     assert ini.read(text, "ini") == {"get": {"region": ("r",)}}
 
 

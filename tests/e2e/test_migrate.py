@@ -243,19 +243,28 @@ def test_two_at_once_are_one(start: Start, relay: Relay, boto: S3Client, bucket:
 
 
 def test_one_that_fails_keeps_no_other_and_is_tried_again(
-    start: Start, relay: Relay, boto: S3Client, bucket: str, tmp_path: Path
+    start: Start, boto: S3Client, bucket: str, tmp_path: Path
 ) -> None:
     made = fill(boto, bucket, 6)
-    for _ in range(2):  # the server's own copy, and what is tried instead
-        relay.refuse(r"PUT /\S*to/1/%C3%A4%20b1 ")
-    code, live = start.run(*between(bucket))
+    boto.put_object(Bucket=bucket, Key="to/1/ä b1", Body=b"in the way")
+    code, live = start.run(*between(bucket), "--if-none-match")
     assert code == 1
-    assert "1 of 6 objects failed" in live.error
-    assert any(line.startswith("gof3r warning: 1 object: AccessDenied: copy s3://") for line in live.said)
+    assert "1 of 6 objects failed" in live.said[-1]
+    assert any(f"to s3://{bucket}/to/1/ä b1" in line for line in live.said if "1 object: " in line)
     assert len(receipts(tmp_path)) == 5
-    code, live = start.run(*between(bucket))
+    boto.delete_object(Bucket=bucket, Key="to/1/ä b1")
+    code, live = start.run(*between(bucket), "--if-none-match")
     assert (code, moved(live)) == (0, 1), live.said
     check(boto, bucket, made)
+
+
+def test_too_many_failures_stop_it(start: Start, boto: S3Client, bucket: str) -> None:
+    made = fill(boto, bucket, 30)
+    for name in made:
+        boto.put_object(Bucket=bucket, Key=f"to/{name}", Body=b"in the way")
+    code, live = start.run(*between(bucket), "--if-none-match", "--max-errors=2")
+    assert code == 1
+    assert "stopped after 3 failures" in live.said[-1]
 
 
 @pytest.mark.parametrize(
