@@ -30,6 +30,8 @@ class Gof3rError(Exception):
     """Any error of ours. ``str()`` is the line to show, without the program's name."""
 
     exit_code = 1
+    kept = ""
+    """Id of the multipart upload that was left for a later run to go on with."""
 
 
 class UsageError(Gof3rError):

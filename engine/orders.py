@@ -73,6 +73,10 @@ class Put:
     """Fail where there is an object already."""
     expected_size: int | None = None
     """Bytes: a hint by which parts are cut; a file's own size comes from its descriptor."""
+    resume: bool = False
+    """Go on with an upload of this key that is under way, and leave one that fails for another run."""
+    upload_id: str = ""
+    """That upload; empty for the newest."""
     terms: Terms = field(default_factory=Terms)
 
 

@@ -16,8 +16,9 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 Header = tuple[str, str]
-Direction = Literal["send", "receive", "none"]
-"""Of a part's bytes: out of a slot, into one, or no part at all."""
+Direction = Literal["send", "receive", "digest", "none"]
+"""Of a part's bytes: out of a slot, into one, nowhere (only their digests are wanted, and no request goes
+out), or no bytes of ours at all."""
 Role = Literal["main", "source"]
 """Whose credentials sign: a copy may read its source as somebody else."""
 Digests = Mapping[str, bytes]
@@ -160,7 +161,8 @@ class Slot:
 class Job:
     """One attempt at one request, from the parent to a worker.
 
-    With a ``part``, ``slot`` holds its bytes (``direction`` ``send``) or takes them (``receive``).
+    With a ``part``, ``slot`` holds its bytes (``direction`` ``send`` or ``digest``) or takes them
+    (``receive``).
     """
 
     id: int

@@ -63,6 +63,11 @@ class Work:
     def control(self) -> bool:
         return self.part is None
 
+    @property
+    def moves(self) -> bool:
+        """Bytes of a slot go over the network."""
+        return self.slot is not None and self.direction != "digest"
+
 
 @dataclass(frozen=True, slots=True)
 class Done:
@@ -129,7 +134,7 @@ class Dispatch:
     @property
     def bytes_on_wire(self) -> bool:
         """Some part's bytes are on their way through here: not those that a server copies by itself."""
-        return any(work.slot is not None for work, _ in self._on_wire.values())
+        return any(work.moves for work, _ in self._on_wire.values())
 
     @property
     def limit(self) -> int:
@@ -172,12 +177,12 @@ class Dispatch:
             seat = self._seat_for(work, now)
             if seat is None:
                 continue
-            if work.slot is not None and work.part is not None:
+            if work.moves and work.part is not None:
                 self._pace = self._pace.spend(work.part.length, now)
             self._waiting.remove(work)
             send = Send(seat, self._job(work, seat))
             actions.append(send)
-            if work.slot is not None and work.part is not None:
+            if work.moves and work.part is not None:
                 tail = self._tails[work.direction]
                 tail.sent(send.job.id, work.attempt, work.direction, work.part.length, now)
         return actions
@@ -194,7 +199,7 @@ class Dispatch:
             return None
         if work.control:
             return CONTROL
-        if work.slot is not None and self._pace.ready > now:
+        if work.moves and self._pace.ready > now:
             return None
         return self._seats.emptiest() if self._seats.parts < self._window.limit else None
 
@@ -260,8 +265,9 @@ class Dispatch:
             status = verdict.response.status
             failure = Failure("check", "the answer", str(unreadable), status, request_id=request_id)
             return self._failed(work, failure, now, verdict)
-        self._budget = self._budget.earn(now)
-        self._window = self._window.succeeded(now)
+        if work.direction != "digest":  # which says nothing of the server
+            self._budget = self._budget.earn(now)
+            self._window = self._window.succeeded(now)
         return Done(work, verdict, value)
 
     def _failed(

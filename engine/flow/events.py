@@ -310,6 +310,8 @@ class Receipt:
     version_id: str = ""
     digests: Digests = field(default_factory=dict)
     """Of the whole object, those that were computed."""
+    there: int | None = None
+    """Of a transfer that went on with an earlier one: bytes that were there already."""
 
 
 @dataclass(frozen=True, slots=True)

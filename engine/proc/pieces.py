@@ -130,6 +130,8 @@ def _put(
         digests=order.checksums,
         sidecar=order.sidecar,
         if_none_match=order.if_none_match,
+        resume=order.resume,
+        upload_id=order.upload_id,
     )
     source = Source(ends.source, slab, crc="crc64nvme" in order.checksums, trusted=not ends.vouched)
     return upload, parts, source

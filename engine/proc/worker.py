@@ -19,7 +19,7 @@ from mmap import mmap
 from queue import SimpleQueue
 
 from ..s3 import checksums, sigv4
-from ..values import Digests, Job, Outcome, Slot
+from ..values import Digests, Job, Outcome, Slot, Timing
 from .channel import Receiver, Sender
 from .curl import Ended, Exchange, Wire
 from .slab import Slab
@@ -140,7 +140,7 @@ class Worker:
         taken = time.monotonic()
         if job.known:
             self._start(job, taken, job.known)
-        elif job.direction == "send":
+        elif job.direction in ("send", "digest"):
             assert job.part is not None and job.slot is not None
             data = self._slab.bytes_of(job.slot, job.part.length)
             self._digester.compute((job, taken), job.digests, data)
@@ -149,6 +149,10 @@ class Worker:
 
     def _digested(self, what: object, digests: Digests) -> None:
         match what:
+            case (Job(direction="digest") as job, float(taken)):
+                now = time.monotonic()
+                timing = Timing(taken=taken, started=now, ended=now, reported=now)
+                self._outcomes.send(Outcome(job, self._seat, digests=digests, at=time.time(), timing=timing))
             case (Job() as job, float(taken)):
                 self._start(job, taken, digests)
             case Ended():

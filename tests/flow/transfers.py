@@ -27,6 +27,8 @@ def put(
     digests: tuple[str, ...] = BOTH,
     sidecar: bool = True,
     if_none_match: bool = False,
+    resume: bool = False,
+    upload_id: str = "",
     target: Target = TARGET,
     store: Store | None = None,
     workers: int = 2,
@@ -40,7 +42,16 @@ def put(
     plan = UploadPlan(part_size, slots * stride(part_size))
     parts = Outgoing(plan=plan, ledger=Ledger(plan.memory, part_size), announce=sidecar)
     return World(
-        Upload(target, parts, headers=(), digests=digests, sidecar=sidecar, if_none_match=if_none_match),
+        Upload(
+            target,
+            parts,
+            headers=(),
+            digests=digests,
+            sidecar=sidecar,
+            if_none_match=if_none_match,
+            resume=resume,
+            upload_id=upload_id,
+        ),
         parts,
         store or Store(),
         Memory(plan.memory),
