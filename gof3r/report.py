@@ -94,6 +94,11 @@ def summary(bytes: int, seconds: float, verified: tuple[str, ...]) -> str:
     return f"{size_text(bytes)}, {size_text(rate, 2)}/s, verified: {proofs}"
 
 
+def resumed(size: int, there: int) -> str:
+    """``resumed: 2.4 GiB of 4.0 GiB were there, 1.6 GiB sent``."""
+    return f"resumed: {size_text(there)} of {size_text(size)} were there, {size_text(size - there)} sent"
+
+
 def progress_line(progress: Progress) -> str:
     """``1.2 GiB of 8.0 GiB (15%), 310.00 MiB/s, average 302.10 MiB/s, 23s left, 10 parts in flight,
     2 retries, network binds``: what matters most comes first, since a narrow terminal shows no more."""
@@ -173,6 +178,8 @@ class Report:
         seconds = now - self._began
         self.debug(f"ETag {receipt.etag}, version {receipt.version_id or 'none'}")
         self._line(f"duration: {duration(seconds)}")
+        if receipt.there is not None:
+            say(resumed(receipt.size, receipt.there))
         say(summary(receipt.size, seconds, receipt.proofs))
         if result.found:
             say(f"concurrency: {result.concurrency}, found by auto")

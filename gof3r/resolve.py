@@ -213,6 +213,8 @@ def _up(command: Command, environ: Environ, names: tuple[str, str], path: str) -
         acl=command.options.get("acl", ""),
         expected_size=None if size is None else parse_size(size),
         if_none_match=_IF_NONE_MATCH in command.flags,
+        resume="resume" in command.flags,
+        upload_id=command.options.get("upload-id", ""),
     )
     return Resolved(asked, path)
 
