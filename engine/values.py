@@ -184,6 +184,9 @@ class Job:
     """For a received part: the ETag that it must come from."""
     object_size: int = 0
     """For a received part: the size that Content-Range must name."""
+    local: bool = False
+    """A received part whose bytes an earlier run has left in the destination: they are read from there, and
+    no request goes out."""
     fresh: bool = False
     """Use a new connection (after a failed check, the old one is suspect)."""
     patient: bool = False

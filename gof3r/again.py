@@ -14,12 +14,12 @@ from gof3r.engine.errors import without_passwords
 from .arguments import NAMES
 
 
-def again(words: Sequence[str], upload_id: str) -> str:
+def again(words: Sequence[str], upload_id: str = "") -> str:
     """``gof3r`` and its arguments ``words``, quoted for a shell, with ``upload_id`` as the upload to go on
-    with."""
+    with, if it is about one."""
     end = words.index("--") if "--" in words else len(words)
     options, run = list(words[:end]), words[end + 1 :]
-    if not any(word.startswith("--upload-id") for word in options):
+    if upload_id and not any(word.startswith("--upload-id") for word in options):
         at = next((index for index, word in enumerate(options) if word in NAMES), -1) + 1
         options.insert(at, f"--upload-id={upload_id}")
     shown = [quote(_without_secrets(word)) for word in options]

@@ -60,6 +60,10 @@ def main(argv: list[str] | None = None) -> int:
 
 def _tell_kept(error: Gof3rError, words: list[str]) -> None:
     """Say which upload was kept for another run, and the command that goes on with it."""
+    if error.kept_file:
+        from .again import again
+
+        say(f"gof3r: kept {one_line(error.kept_file, _LONGEST)}; go on with: {_without_keys(again(words))}")
     if error.kept:
         from .again import again  # late: hardly ever
 

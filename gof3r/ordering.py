@@ -83,11 +83,12 @@ def get_order(
     *,
     version_id: str = "",
     headers: Sequence[Header] = (),
+    resume: bool = False,
 ) -> orders.Get:
     """An object to a stream. ``headers`` are those of requests, here and wherever nothing is stored."""
     _check_ranges(config)
     target, terms = _existing(config, environ, bucket, key, version_id, headers)
-    return orders.Get(target, config.checksums, config.sidecar, config.unproven, terms)
+    return orders.Get(target, config.checksums, config.sidecar, config.unproven, resume=resume, terms=terms)
 
 
 def verify_order(

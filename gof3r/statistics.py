@@ -60,7 +60,7 @@ def _resumed(receipt: Receipt) -> dict[str, object]:
     """Of a transfer that went on with an earlier one: how much was there, and how much came to it."""
     if receipt.there is None:
         return {}
-    return {"bytes_there_before": receipt.there, "bytes_sent": receipt.size - receipt.there}
+    return {"bytes_there_before": receipt.there, "bytes_moved": receipt.size - receipt.there}
 
 
 def _percentiles(found: Sequence[float]) -> dict[str, float]:

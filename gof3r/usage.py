@@ -175,6 +175,8 @@ Options:
   -p --path=PATH          File to write; standard output with '-' or without.
 {_VERSION}
 {_READ_HEADER}
+  --resume                Keep what has come when it fails, in a hidden file
+                          beside the file, and go on with what is kept there.
 
 {_TRANSFER}
 

@@ -61,7 +61,7 @@ class Account:
         self._span(times.taken, times.reported)
         if verdict.failure is not None:
             return
-        if direction == "digest":
+        if verdict.response is None:  # no request has gone out
             self._add("part digests", times.digesting, length)
             return
         self._latency.append(times.reported - times.taken)

@@ -43,6 +43,7 @@ class Work:
     digests: tuple[str, ...] = ()
     etag: str = ""
     object_size: int = 0
+    local: bool = False
     patient: bool = False
     reads: Reader | None = None
     known: Digests = field(default_factory=dict)
@@ -66,7 +67,12 @@ class Work:
     @property
     def moves(self) -> bool:
         """Bytes of a slot go over the network."""
-        return self.slot is not None and self.direction != "digest"
+        return self.slot is not None and self.asks
+
+    @property
+    def asks(self) -> bool:
+        """A request goes out."""
+        return self.direction != "digest" and not self.local
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,6 +229,7 @@ class Dispatch:
             known=work.known,
             etag=work.etag,
             object_size=work.object_size,
+            local=work.local,
             fresh=work.fresh,
             patient=work.patient,
             rate=self._rate if work.slot is not None else 0,
@@ -265,7 +272,7 @@ class Dispatch:
             status = verdict.response.status
             failure = Failure("check", "the answer", str(unreadable), status, request_id=request_id)
             return self._failed(work, failure, now, verdict)
-        if work.direction != "digest":  # which says nothing of the server
+        if work.asks:
             self._budget = self._budget.earn(now)
             self._window = self._window.succeeded(now)
         return Done(work, verdict, value)

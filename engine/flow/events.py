@@ -180,10 +180,12 @@ Event = (
 
 @dataclass(frozen=True, slots=True)
 class Expect:
-    """Compute ``digests`` over the whole stream; keep part ``held`` back until ``Release`` (0: none)."""
+    """Compute ``digests`` over the whole stream; keep part ``held`` back until ``Release`` (0: none). The
+    first ``there`` bytes are in the destination already."""
 
     digests: tuple[str, ...]
     held: int = 0
+    there: int = 0
 
 
 @dataclass(frozen=True, slots=True)

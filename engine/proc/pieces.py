@@ -149,6 +149,8 @@ def _get(order: orders.Get, slots: int) -> tuple[Download, Incoming]:
         digests=order.checksums,
         sidecar=order.sidecar,
         unproven=order.unproven,
+        there=order.there if order.resume else None,
+        etag=order.etag,
     )
     return download, parts
 

@@ -48,7 +48,7 @@ def test_after_sigkill_only_what_is_missing_goes_over_the_wire(
     assert BIG - 2 * PART < relay.sent - before < BIG - 2 * PART + 100_000
     assert resumed(again) == "resumed: 10.0 MiB of 20.0 MiB were there, 10.0 MiB sent"
     stats = json.loads(again.said[-1])
-    assert (stats["bytes_there_before"], stats["bytes_sent"]) == (2 * PART, BIG - 2 * PART)
+    assert (stats["bytes_there_before"], stats["bytes_moved"]) == (2 * PART, BIG - 2 * PART)
     assert stored(boto, bucket) == noise(BIG)
     assert boto.head_object(Bucket=bucket, Key="k")["ETag"].strip('"') == etag(noise(BIG))
     assert uploads.pending() == []

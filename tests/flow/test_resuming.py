@@ -13,7 +13,7 @@ from gof3r.engine.flow.events import Event, Signalled
 from gof3r.engine.values import Response
 from tests.flow.scripts import instead
 from tests.flow.store import OBJECT, Store, Upload, composite, error
-from tests.flow.transfers import BOTH, put
+from tests.flow.transfers import BOTH, get, put
 from tests.flow.world import World
 
 DATA = bytes(range(60))  # 8 parts of 8 bytes, the last one of 4
@@ -302,3 +302,71 @@ def test_whatever_is_there_the_object_is_the_stream(
         return
     assert world.receipt.size == size and store.objects[OBJECT].data == data
     assert set(world.receipt.proofs) <= set(digests) and world.receipt.proofs
+
+
+# --- downloads ------------------------------------------------------------------
+
+
+def received(world: World) -> list[int]:
+    return sorted(int(what.split()[1]) for what in world.log if what.startswith("range "))
+
+
+@pytest.mark.parametrize(
+    ("kept", "fetched"),
+    [(0, list(range(1, 9))), (7, list(range(1, 9))), (8, list(range(2, 9))), (27, [4, 5, 6, 7, 8]), (60, [])],
+)
+def test_whole_parts_that_are_kept_are_read_back_and_the_rest_is_fetched(
+    kept: int, fetched: list[int]
+) -> None:
+    store = Store()
+    store.keep(DATA, digests=["crc64nvme"])
+    world = get(store, there=DATA[:kept], sidecar=False).run()
+    assert received(world) == fetched
+    assert world.delivered == DATA
+    assert world.receipt.there == 60 - sum(len(PIECES[number - 1]) for number in fetched)
+    assert world.receipt.proofs == ("crc64nvme",)
+
+
+@pytest.mark.parametrize("proof", ["crc64nvme", "sidecar", "composite"])
+def test_what_is_kept_and_damaged_is_found_by_whatever_proves_the_object(proof: str) -> None:
+    store = Store()
+    cuts = [8] * 7 + [4] if proof == "composite" else []
+    store.keep(DATA, digests=["crc64nvme"] if proof == "crc64nvme" else [], cuts=cuts)
+    if proof == "sidecar":
+        store.keep_sidecar(DATA)
+    wrong = b"\xff" + DATA[1:30]
+    world = get(store, there=wrong, sidecar=proof == "sidecar", unproven=False).run()
+    assert world.error.disproved
+    assert not world.collector.released
+
+
+def test_what_nothing_proves_comes_from_the_server_alone() -> None:
+    store = Store(encryption="aws:kms", crc=False)
+    stored = store.keep(DATA)
+    stored.headers["x-amz-server-side-encryption"] = "aws:kms"
+    world = get(store, there=bytes(30), sidecar=False, unproven=True).run()
+    assert world.delivered == DATA and received(world) == list(range(1, 9))
+    assert world.receipt.there == 0
+
+
+def test_an_object_that_has_changed_since_it_was_looked_at_is_refused() -> None:
+    store = Store()
+    store.keep(DATA)
+    world = get(store, there=DATA[:30], etag="another").run()
+    assert "changed" in str(world.error) and not world.error.disproved
+
+
+@settings(max_examples=100, deadline=None)
+@given(kept=st.integers(0, 60), damaged=st.integers(-1, 59), seed=st.integers(0, 10_000))
+def test_whatever_is_kept_what_is_given_out_is_the_object(kept: int, damaged: int, seed: int) -> None:
+    store = Store()
+    store.keep(DATA, digests=["crc64nvme"])
+    there = bytearray(DATA[:kept])
+    if 0 <= damaged < kept:
+        there[damaged] ^= 1
+    world = get(store, there=bytes(there), sidecar=False, seed=seed).run()
+    read = kept if kept == 60 else kept // 8 * 8
+    if 0 <= damaged < read:
+        assert world.error.disproved and not world.collector.released
+    else:
+        assert world.delivered == DATA and world.receipt.there == read

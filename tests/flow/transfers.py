@@ -90,6 +90,8 @@ def get(
     digests: tuple[str, ...] = BOTH,
     sidecar: bool = True,
     unproven: bool | None = None,
+    there: bytes | None = None,
+    etag: str = "",
     target: Target = TARGET,
     workers: int = 2,
     concurrency: int = 3,
@@ -101,7 +103,7 @@ def get(
     """A download of what ``store`` keeps."""
     memory = slots * stride(part_size)
     parts = Incoming(Ledger(memory, part_size))
-    return World(
+    world = World(
         Download(
             target,
             parts,
@@ -109,6 +111,8 @@ def get(
             digests=digests,
             sidecar=sidecar,
             unproven=not sidecar if unproven is None else unproven,  # as --no-md5 has it
+            there=None if there is None else len(there),
+            etag=etag,
         ),
         parts,
         store,
@@ -121,6 +125,8 @@ def get(
         credentials=credentials,
         climb=climb,
     )
+    world.partial = there or b""
+    return world
 
 
 def copy(

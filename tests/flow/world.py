@@ -181,6 +181,8 @@ class World:
         self._next_beat = STARTED
         self.passes = isinstance(feed, Passing)
         self._with_parts: set[str] = set()
+        self.partial = b""
+        """What an earlier run has left of a download."""
         self._looked: set[int] = set()
         """Parts that were compared with what is there."""
         self.collector = Collector(memory, writes=source is None and not self.passes)
@@ -309,6 +311,9 @@ class World:
         """What comes of request ``number``: as ``script`` says, or as it is scripted."""
         seat, job = self.wire.pop(number)
         due = self._due.pop(number)
+        if job.local:
+            self._read_back(seat, job)
+            return
         if job.direction == "digest":  # no request goes out
             assert job.part and job.slot
             there = self.memory.read(job.slot, job.part.length)
@@ -334,6 +339,16 @@ class World:
         else:
             sent = self.times[number - 1]
             self._answered(seat, job, result, digests, self.now - sent if due > sent else 1.0)
+
+    def _read_back(self, seat: int, job: Job) -> None:
+        """What is there of the destination; no request goes out."""
+        assert job.part and job.slot
+        data = self.partial[job.part.offset : job.part.offset + job.part.length]
+        assert len(data) == job.part.length, "it is there"
+        self.memory.write(job.slot, data)
+        self.uses[job.slot].add("receive")
+        digests = checksums.compute(job.digests, memoryview(data))
+        self._judge(seat, Outcome(job, seat, digests=digests, at=self.wall))
 
     @property
     def wall(self) -> float:
@@ -455,6 +470,8 @@ class World:
     def _named(self, job: Job) -> str:
         if job.direction == "digest" and job.part:
             return f"look {job.part.number}"
+        if job.part and job.local:
+            return f"kept {job.part.number}"
         if job.part and job.direction == "receive":
             return f"range {job.part.number}"
         if job.part and job.request.operation == "upload_part":
