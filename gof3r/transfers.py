@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from gof3r.engine import orders
-from gof3r.engine.errors import Gof3rError
+from gof3r.engine.errors import Gof3rError, TransferError
 from gof3r.engine.flow.events import Receipt
 from gof3r.engine.flow.info import ObjectInfo
 from gof3r.engine.proc.pieces import Ends
@@ -53,7 +53,10 @@ def get(order: orders.Get, path: str, report: Report) -> None:
 def _get_resumed(order: orders.Get, path: str, report: Report) -> None:
     """Which object there is must be known before what is there of it can be found: one look more."""
     report.receiving = True
-    found = _carry_out(orders.Info(order.target, order.terms), Ends(), report).value
+    try:
+        found = _carry_out(orders.Info(order.target, order.terms), Ends(), report).value
+    except TransferError as error:
+        raise TransferError(f"get {str(error).removeprefix('info ')}", error.failure) from None
     assert isinstance(found, ObjectInfo)
     head = found.head
     with Partial(path, head.etag, head.version_id, report) as destination:

@@ -145,6 +145,11 @@ def test_standard_output_cannot_be_resumed(start: Start, bucket: str, path: tupl
     assert code == 2 and "-p FILE" in got.said[0]
 
 
+def test_an_object_that_is_not_there_is_the_errors_of_a_get(start: Start, bucket: str) -> None:
+    code, got = start.run("get", "-b", bucket, *GET)
+    assert code == 1 and got.error.startswith(f"gof3r error: get s3://{bucket}/k: ")
+
+
 def test_a_pipe_cannot_be_resumed(start: Start, boto: S3Client, bucket: str, tmp_path: Path) -> None:
     store(boto, bucket, 1000)
     os.mkfifo(tmp_path / "file")
