@@ -30,6 +30,12 @@ class Gof3rError(Exception):
     """Any error of ours. ``str()`` is the line to show, without the program's name."""
 
     exit_code = 1
+    kept = ""
+    """Id of the multipart upload that was left for a later run to go on with."""
+    kept_file = ""
+    """The same of a download: how much there is, and where."""
+    disproved = False
+    """What was received is not the object: no later run may go on with it."""
 
 
 class UsageError(Gof3rError):

@@ -73,6 +73,10 @@ class Put:
     """Fail where there is an object already."""
     expected_size: int | None = None
     """Bytes: a hint by which parts are cut; a file's own size comes from its descriptor."""
+    resume: bool = False
+    """Go on with an upload of this key that is under way, and leave one that fails for another run."""
+    upload_id: str = ""
+    """That upload; empty for the newest."""
     terms: Terms = field(default_factory=Terms)
 
 
@@ -86,6 +90,12 @@ class Get:
     """Whether the md5 sidecar is read."""
     unproven: bool = False
     """Whether an object that nothing can prove is taken on its length and ETag."""
+    resume: bool = False
+    """Go on with what an earlier run has left in the destination, a file."""
+    there: int = 0
+    """Bytes that it has, from the object's first on; read again, and proven with the rest."""
+    etag: str = ""
+    """Of the object that they are from; empty: any."""
     terms: Terms = field(default_factory=Terms)
 
 

@@ -16,8 +16,9 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 Header = tuple[str, str]
-Direction = Literal["send", "receive", "none"]
-"""Of a part's bytes: out of a slot, into one, or no part at all."""
+Direction = Literal["send", "receive", "digest", "none"]
+"""Of a part's bytes: out of a slot, into one, nowhere (only their digests are wanted, and no request goes
+out), or no bytes of ours at all."""
 Role = Literal["main", "source"]
 """Whose credentials sign: a copy may read its source as somebody else."""
 Digests = Mapping[str, bytes]
@@ -160,7 +161,8 @@ class Slot:
 class Job:
     """One attempt at one request, from the parent to a worker.
 
-    With a ``part``, ``slot`` holds its bytes (``direction`` ``send``) or takes them (``receive``).
+    With a ``part``, ``slot`` holds its bytes (``direction`` ``send`` or ``digest``) or takes them
+    (``receive``).
     """
 
     id: int
@@ -182,6 +184,9 @@ class Job:
     """For a received part: the ETag that it must come from."""
     object_size: int = 0
     """For a received part: the size that Content-Range must name."""
+    local: bool = False
+    """A received part whose bytes an earlier run has left in the destination: they are read from there, and
+    no request goes out."""
     fresh: bool = False
     """Use a new connection (after a failed check, the old one is suspect)."""
     patient: bool = False

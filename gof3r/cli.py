@@ -38,6 +38,7 @@ def main(argv: list[str] | None = None) -> int:
                 _run(command)
         return 0
     except (Interrupted, ReaderGone) as error:
+        _tell_kept(error, words)
         return error.exit_code
     except Gof3rError as error:
         if debug:
@@ -45,6 +46,7 @@ def main(argv: list[str] | None = None) -> int:
         say(f"gof3r error: {one_line(_without_keys(str(error)), _LONGEST)}")
         if isinstance(error, UsageError):
             say(f"run 'gof3r{_named(words)} --help' for usage.")
+        _tell_kept(error, words)
         return error.exit_code
     except Exception as error:
         if scarce := _scarcity(error):
@@ -54,6 +56,19 @@ def main(argv: list[str] | None = None) -> int:
         what = f"gof3r error: internal error: {type(error).__name__}: {said}"
         say(f"{_trace()}\n{what}" if debug else f"{what} (run again with --debug)")
         return 1
+
+
+def _tell_kept(error: Gof3rError, words: list[str]) -> None:
+    """Say which upload was kept for another run, and the command that goes on with it."""
+    if error.kept_file:
+        from .again import again
+
+        say(f"gof3r: kept {one_line(error.kept_file, _LONGEST)}; go on with: {_without_keys(again(words))}")
+    if error.kept:
+        from .again import again  # late: hardly ever
+
+        upload_id = one_line(error.kept, _LONGEST)
+        say(f"gof3r: upload {upload_id} is kept; go on with: {_without_keys(again(words, error.kept))}")
 
 
 def _named(words: list[str]) -> str:

@@ -3,7 +3,7 @@
 A file is written beside its place without a name, so that it goes with whoever writes it, however that ends;
 when its bytes are on the disk it is named, and renamed into its place. Where the file system knows no files
 without a name, it has a temporary one from the start. What is no regular file (a pipe, a device) has no place
-to be renamed into and is written as it is.
+to be renamed into and is written as it is. (``partial`` keeps a file for a later run.)
 """
 
 from __future__ import annotations

@@ -52,8 +52,12 @@ def put_order(
     acl: str = "",
     expected_size: int | None = None,
     if_none_match: bool = False,
+    resume: bool = False,
+    upload_id: str = "",
 ) -> orders.Put:
     """A stream to an object. ``headers`` are the object's, and those that every request about it carries."""
+    if upload_id and not resume:
+        raise UsageError("--upload-id says which upload to go on with: give --resume as well")
     here = place(config, environ)
     own, stored = _headers(headers, acl)
     target = _object(here, bucket, key, headers=own)
@@ -65,6 +69,8 @@ def put_order(
         sidecar=config.sidecar,
         if_none_match=if_none_match,
         expected_size=expected_size,
+        resume=resume,
+        upload_id=upload_id,
         terms=_terms(config, here),
     )
 
@@ -77,11 +83,12 @@ def get_order(
     *,
     version_id: str = "",
     headers: Sequence[Header] = (),
+    resume: bool = False,
 ) -> orders.Get:
     """An object to a stream. ``headers`` are those of requests, here and wherever nothing is stored."""
     _check_ranges(config)
     target, terms = _existing(config, environ, bucket, key, version_id, headers)
-    return orders.Get(target, config.checksums, config.sidecar, config.unproven, terms)
+    return orders.Get(target, config.checksums, config.sidecar, config.unproven, resume=resume, terms=terms)
 
 
 def verify_order(

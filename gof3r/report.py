@@ -94,6 +94,11 @@ def summary(bytes: int, seconds: float, verified: tuple[str, ...]) -> str:
     return f"{size_text(bytes)}, {size_text(rate, 2)}/s, verified: {proofs}"
 
 
+def resumed(size: int, there: int, moved: str) -> str:
+    """``resumed: 2.4 GiB of 4.0 GiB were there, 1.6 GiB sent``; ``moved``: sent, or received."""
+    return f"resumed: {size_text(there)} of {size_text(size)} were there, {size_text(size - there)} {moved}"
+
+
 def progress_line(progress: Progress) -> str:
     """``1.2 GiB of 8.0 GiB (15%), 310.00 MiB/s, average 302.10 MiB/s, 23s left, 10 parts in flight,
     2 retries, network binds``: what matters most comes first, since a narrow terminal shows no more."""
@@ -134,6 +139,8 @@ class Report:
         """Is told of each step."""
         self.heading = ""
         """What stands before a terminal's line of progress: which of several things goes on."""
+        self.receiving = False
+        """Bytes come, they do not go."""
         self._warned: set[str] = set()
         self._beats = 0
         self._drawn = False
@@ -173,6 +180,8 @@ class Report:
         seconds = now - self._began
         self.debug(f"ETag {receipt.etag}, version {receipt.version_id or 'none'}")
         self._line(f"duration: {duration(seconds)}")
+        if receipt.there is not None:
+            say(resumed(receipt.size, receipt.there, "received" if self.receiving else "sent"))
         say(summary(receipt.size, seconds, receipt.proofs))
         if result.found:
             say(f"concurrency: {result.concurrency}, found by auto")

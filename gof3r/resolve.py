@@ -118,7 +118,10 @@ def _put(command: Command, environ: Environ) -> Resolved:
 
 def _get(command: Command, environ: Environ) -> Resolved:
     headers = _headers(command.headers)
-    return _down(command, config_of(command), environ, _named(command), headers, _path(command))
+    path = _path(command)
+    if "resume" in command.flags and not path:
+        raise UsageError("--resume: standard output keeps nothing to go on with: name a file, -p FILE")
+    return _down(command, config_of(command), environ, _named(command), headers, path)
 
 
 def _look(command: Command, environ: Environ) -> Resolved:
@@ -213,6 +216,8 @@ def _up(command: Command, environ: Environ, names: tuple[str, str], path: str) -
         acl=command.options.get("acl", ""),
         expected_size=None if size is None else parse_size(size),
         if_none_match=_IF_NONE_MATCH in command.flags,
+        resume="resume" in command.flags,
+        upload_id=command.options.get("upload-id", ""),
     )
     return Resolved(asked, path)
 
@@ -225,8 +230,15 @@ def _down(
     headers: tuple[Header, ...],
     path: str,
 ) -> Resolved:
-    version_id = _version(command)
-    return Resolved(ordering.get_order(config, environ, *names, version_id=version_id, headers=headers), path)
+    asked = ordering.get_order(
+        config,
+        environ,
+        *names,
+        version_id=_version(command),
+        headers=headers,
+        resume="resume" in command.flags,
+    )
+    return Resolved(asked, path)
 
 
 _ORDERS = {

@@ -32,6 +32,7 @@ def values(receipt: Receipt, result: Result, seconds: float) -> dict[str, object
         "bytes": receipt.size,
         "seconds": round(seconds, 6),
         "bytes_per_second": round(receipt.size / max(seconds, 1e-9)),
+        **_resumed(receipt),
         "etag": receipt.etag,
         "version_id": receipt.version_id,
         "verified": list(receipt.proofs),
@@ -53,6 +54,13 @@ def values(receipt: Receipt, result: Result, seconds: float) -> dict[str, object
         "cpu_seconds": {name: round(used, 3) for name, used in result.cpu.items()},
         "peak_memory_bytes": result.memory,
     }
+
+
+def _resumed(receipt: Receipt) -> dict[str, object]:
+    """Of a transfer that went on with an earlier one: how much was there, and how much came to it."""
+    if receipt.there is None:
+        return {}
+    return {"bytes_there_before": receipt.there, "bytes_moved": receipt.size - receipt.there}
 
 
 def _percentiles(found: Sequence[float]) -> dict[str, float]:

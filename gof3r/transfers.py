@@ -11,15 +11,18 @@ import fcntl
 import os
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 
 from gof3r.engine import orders
-from gof3r.engine.errors import Gof3rError
+from gof3r.engine.errors import Gof3rError, TransferError
 from gof3r.engine.flow.events import Receipt
+from gof3r.engine.flow.info import ObjectInfo
 from gof3r.engine.proc.pieces import Ends
 from gof3r.engine.proc.producer import Producer
 from gof3r.engine.proc.session import carry_out
 
 from .destination import Destination
+from .partial import Partial
 from .report import Report
 
 STDIN = 0
@@ -38,9 +41,31 @@ def put(order: orders.Put, path: str, run: Sequence[str], report: Report) -> Non
 def get(order: orders.Get, path: str, report: Report) -> None:
     """Download to standard output or the file ``path``. Raises Gof3rError unless all of it is there and
     verified."""
+    if order.resume:
+        _get_resumed(order, path, report)
+        return
     with Destination(path) as destination:
         result = _carry_out(order, Ends(sink=destination.fd), report)
         destination.commit()
+    _tell(report, result)
+
+
+def _get_resumed(order: orders.Get, path: str, report: Report) -> None:
+    """Which object there is must be known before what is there of it can be found: one look more."""
+    report.receiving = True
+    try:
+        found = _carry_out(orders.Info(order.target, order.terms), Ends(), report).value
+    except TransferError as error:
+        raise TransferError(f"get {str(error).removeprefix('info ')}", error.failure) from None
+    assert isinstance(found, ObjectInfo)
+    head = found.head
+    with Partial(path, head.etag, head.version_id, report) as destination:
+        order = replace(order, there=destination.there, etag=head.etag)
+        result = _carry_out(order, Ends(sink=destination.fd), report)
+        destination.commit()
+    if not destination.there:
+        assert isinstance(result.value, Receipt)
+        result = replace(result, value=replace(result.value, there=None))
     _tell(report, result)
 
 

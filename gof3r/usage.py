@@ -41,6 +41,13 @@ _UPLOAD = f"""\
                           parts are cut for it. A hint, no limit.
   --if-none-match         Never overwrite: fail if there is an object."""
 
+_RESUME = """\
+  --resume                Go on with the upload of this key that is under way:
+                          what it has is compared, not sent again. One that
+                          fails is kept, and the command that goes on printed.
+                          Headers count only where an upload begins.
+  --upload-id=ID          With --resume: this upload, not the newest."""
+
 _PACE = """\
   -c --concurrency=N      Parts in flight at once, or auto: more, as long as
                           that is faster. Default: 10.
@@ -139,6 +146,7 @@ Options:
 {_OBJECT}
   -p --path=PATH          File to upload; standard input with '-' or without.
 {_UPLOAD}
+{_RESUME}
 
 {_TRANSFER}
 
@@ -147,6 +155,7 @@ Options:
 Examples:
   tar -c dir | gof3r put -b my-bucket -k backup/dir.tar -m x-amz-meta-by:me
   gof3r put s3://my-bucket/db.sql --if-none-match -- pg_dump --clean mydb
+  gof3r put s3://my-bucket/disk.img disk.img --resume
 """
 
 GET = f"""\
@@ -167,6 +176,8 @@ Options:
   -p --path=PATH          File to write; standard output with '-' or without.
 {_VERSION}
 {_READ_HEADER}
+  --resume                Keep what has come when it fails, in a hidden file
+                          beside the file, and go on with what is kept there.
 
 {_TRANSFER}
 

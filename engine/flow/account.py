@@ -61,6 +61,9 @@ class Account:
         self._span(times.taken, times.reported)
         if verdict.failure is not None:
             return
+        if verdict.response is None:  # no request has gone out
+            self._add("part digests", times.digesting, length)
+            return
         self._latency.append(times.reported - times.taken)
         self._add("part digests", times.digesting, length if verdict.digests else 0)
         self._add("connect", times.connected - times.started)

@@ -43,6 +43,7 @@ class Work:
     digests: tuple[str, ...] = ()
     etag: str = ""
     object_size: int = 0
+    local: bool = False
     patient: bool = False
     reads: Reader | None = None
     known: Digests = field(default_factory=dict)
@@ -64,6 +65,16 @@ class Work:
     @property
     def control(self) -> bool:
         return self.part is None
+
+    @property
+    def moves(self) -> bool:
+        """Bytes of a slot go over the network."""
+        return self.slot is not None and self.asks
+
+    @property
+    def asks(self) -> bool:
+        """A request goes out."""
+        return self.direction != "digest" and not self.local
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +144,7 @@ class Dispatch:
     @property
     def bytes_on_wire(self) -> bool:
         """Some part's bytes are on their way through here: not those that a server copies by itself."""
-        return any(work.slot is not None for work, _ in self._on_wire.values())
+        return any(work.moves for work, _ in self._on_wire.values())
 
     @property
     def limit(self) -> int:
@@ -194,12 +205,12 @@ class Dispatch:
             seat = self._seat_for(work, now)
             if seat is None:
                 continue
-            if work.slot is not None and work.part is not None:
+            if work.moves and work.part is not None:
                 self._pace = self._pace.spend(work.part.length, now)
             self._waiting.remove(work)
             send = Send(seat, self._job(work, seat))
             actions.append(send)
-            if work.slot is not None and work.part is not None:
+            if work.moves and work.part is not None:
                 tail = self._tails[work.direction]
                 tail.sent(send.job.id, work.attempt, work.direction, work.part.length, now)
         return actions
@@ -216,7 +227,7 @@ class Dispatch:
             return None
         if work.control:
             return CONTROL
-        if work.slot is not None and self._pace.ready > now:
+        if work.moves and self._pace.ready > now:
             return None
         return self._seats.emptiest() if self._seats.parts < self._window.limit else None
 
@@ -240,6 +251,7 @@ class Dispatch:
             known=work.known,
             etag=work.etag,
             object_size=work.object_size,
+            local=work.local,
             fresh=work.fresh,
             patient=work.patient,
             rate=self._rate if work.slot is not None else 0,
@@ -284,8 +296,9 @@ class Dispatch:
             status = verdict.response.status
             failure = Failure("check", "the answer", str(unreadable), status, request_id=request_id)
             return self._failed(work, failure, now, verdict)
-        self._budget = self._budget.earn(now)
-        self._window = self._window.succeeded(now)
+        if work.asks:
+            self._budget = self._budget.earn(now)
+            self._window = self._window.succeeded(now)
         return Done(work, verdict, value)
 
     def _failed(

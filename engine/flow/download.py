@@ -6,6 +6,7 @@ sees the end of something wrong.
 
 from __future__ import annotations
 
+from ..errors import TransferError
 from ..s3 import operations, replies
 from ..values import Part, Target
 from .dispatch import Work
@@ -15,8 +16,11 @@ from .proof import Prover
 from .story import Story, stream_digests
 
 
-def range_work(target: Target, head: replies.ObjectHead, part: Part, digests: tuple[str, ...] = ()) -> Work:
-    """Bytes of ``part``, and only of the object that ``head`` is about, with ``digests`` of them."""
+def range_work(
+    target: Target, head: replies.ObjectHead, part: Part, digests: tuple[str, ...] = (), local: bool = False
+) -> Work:
+    """Bytes of ``part``, and only of the object that ``head`` is about, with ``digests`` of them; ``local``:
+    from the destination, which has them."""
     last = part.offset + part.length - 1
     return Work(
         operations.get_object(target, part.offset, last, head.etag),
@@ -26,12 +30,15 @@ def range_work(target: Target, head: replies.ObjectHead, part: Part, digests: tu
         digests=digests,
         etag=head.etag,
         object_size=head.size,
+        local=local,
     )
 
 
 class Download:
     """One download into ``parts``, in ranges of ``part_size`` bytes unless the object's own parts are needed
-    to prove it. ``digests``, ``sidecar`` and ``unproven`` are the ``Prover``'s."""
+    to prove it. ``digests``, ``sidecar`` and ``unproven`` are the ``Prover``'s. The destination has the first
+    ``there`` bytes of the object with ``etag`` already (None: it is not resumed): they are read, and proven
+    with the rest."""
 
     def __init__(
         self,
@@ -43,7 +50,11 @@ class Download:
         sidecar: bool,
         unproven: bool,
         every: bool = False,
+        there: int | None = None,
+        etag: str = "",
     ) -> None:
+        self._there = there
+        self._etag = etag
         self.name = f"{'verify' if every else 'get'} {target}"
         self._target = target
         self._parts = parts
@@ -62,20 +73,35 @@ class Download:
     def story(self) -> Story:
         """The whole download, top to bottom."""
         head = yield from self._prover.head()
+        if self._etag not in ("", head.etag):
+            raise TransferError(f"{self.name}: the object has just changed; run again")
         return (yield from self.whole(head))
 
     def whole(self, head: replies.ObjectHead) -> Story:
         """All bytes of the object that ``head`` is about, and its proof."""
         proof = yield from self._prover.choose(head)
         self._parts.cut(head.size, self._part_size, proof.layout)
-        yield Tell(Expect(proof.stream, held=self._parts.count))
-        yield from self._parts.receive(lambda part: range_work(self._target, head, part, proof.part_digests))
+        there = self._there or 0 if proof.claims else 0  # what nothing proves comes from S3 alone
+        yield Tell(Expect(proof.stream, held=self._parts.count, there=there))
+
+        def work(part: Part) -> Work:
+            local = part.offset + part.length <= there
+            return range_work(self._target, head, part, proof.part_digests, local)
+
+        yield from self._parts.receive(work)
         stream = (yield from stream_digests(self._parts.count)) if proof.stream else {}
-        proofs = yield from self._prover.check(proof, self._parts.whole, stream)
+        try:
+            proofs = yield from self._prover.check(proof, self._parts.whole, stream)
+            if self._parts.there and not proofs:
+                raise TransferError(f"{self.name}: nothing proves it together with what was kept; run again")
+        except TransferError as error:
+            error.disproved = True
+            raise
         yield Tell(Release())
         yield from self._parts.drain()
         digests = proof.digests(self._parts.whole, stream)
-        return Receipt(head.size, head.etag, proofs, head.version_id, digests)
+        there_before = None if self._there is None else self._parts.there
+        return Receipt(head.size, head.etag, proofs, head.version_id, digests, there_before)
 
 
 class Verify(Download):

@@ -184,10 +184,12 @@ Event = (
 
 @dataclass(frozen=True, slots=True)
 class Expect:
-    """Compute ``digests`` over the whole stream; keep part ``held`` back until ``Release`` (0: none)."""
+    """Compute ``digests`` over the whole stream; keep part ``held`` back until ``Release`` (0: none). The
+    first ``there`` bytes are in the destination already."""
 
     digests: tuple[str, ...]
     held: int = 0
+    there: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -343,6 +345,8 @@ class Receipt:
     source_etag: str = ""
     """Of a copy's source, as it was read; ``source_version_id`` likewise."""
     source_version_id: str = ""
+    there: int | None = None
+    """Of a transfer that went on with an earlier one: bytes that were there already."""
 
 
 @dataclass(frozen=True, slots=True)

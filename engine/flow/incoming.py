@@ -33,6 +33,8 @@ class Incoming:
         self._written = 0
         self.count = 0
         self.done = 0
+        self.there = 0
+        """Bytes of the ranges that were in the destination already."""
         self.total: int | None = None
         """Bytes of all ranges, when the story has said so."""
         self.whole = Whole()
@@ -115,3 +117,4 @@ class Incoming:
         self.whole.add(part, verdict.digests)
         self._accepted += 1
         self.done += part.length
+        self.there += part.length if verdict.job.local else 0

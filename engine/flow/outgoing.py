@@ -2,7 +2,8 @@
 
 One part is read at a time, and reading starts before S3 has been asked anything, so that the first request
 already knows whether everything fits one part. A slot is free again when its bytes are both accepted by the
-server and in the stream's own digest: else one part in backoff would hold up all.
+server and in the stream's own digest: else one part in backoff would hold up all. A part that the server may
+have from an earlier run is digested first, and sent only when what is there is something else.
 
 It knows no requests; ``send`` is told how to make one of a part.
 """
@@ -13,10 +14,11 @@ from collections.abc import Callable
 
 from ..errors import TransferError
 from ..s3 import replies
-from ..values import Part, Response, Slot, Verdict
+from ..values import Digests, Part, Response, Slot, Verdict
 from .dispatch import Work
 from .events import Action, Announce, Event, Fill, Filled, Hashed, Tell, Warn
 from .plan import MAX_PARTS, UploadPlan, human
+from .resuming import There
 from .slots import Ledger
 from .story import Telling, Until
 from .verify import CRC, Whole, text
@@ -28,6 +30,8 @@ class Sent:
     def __init__(self) -> None:
         self.opaque = False
         """Some part's ETag is no md5."""
+        self.unchecked = False
+        """Some part was there, and nobody has held its bytes against our md5."""
         self.answer: Response | None = None
         """The last answer that accepted a part."""
         self._etags: dict[int, tuple[str, str]] = {}
@@ -40,6 +44,13 @@ class Sent:
         self.answer = answer
         self._etags[part.number] = etag, crc
         self.opaque = self.opaque or not replies.etag_is_md5({**answer.headers, "etag": etag})
+
+    def add_listed(self, part: Part, etag: str, crc: str, md5: bytes) -> None:
+        """``part`` was there already, as the server lists it; ``md5`` is that of our bytes, b"" where it was
+        not computed."""
+        self._etags[part.number] = etag, crc
+        self.opaque = self.opaque or etag.lower() != md5.hex()
+        self.unchecked = self.unchecked or etag.lower() != md5.hex()
 
     @property
     def parts(self) -> list[tuple[int, str, str]]:
@@ -62,8 +73,14 @@ class Outgoing:
         self._held: dict[int, tuple[Part, Slot]] = {}
         self._unsent: list[int] = []
         self._make: Callable[[Part], Work] | None = None
+        self._look: Callable[[Part], Work | None] = lambda part: None
+        self._there = There(())
+        self._known: dict[int, Digests] = {}
+        """Of parts that were compared with what is there, and are to be sent."""
         # What is known so far, for the story.
         self.done = 0
+        self.there = 0
+        """Bytes of the parts that needed not to be sent."""
         self.total: int | None = None
         """Bytes of the whole source, where that is known beforehand: a file."""
         self.size = 0
@@ -132,11 +149,24 @@ class Outgoing:
         works = []
         for number in self._unsent:
             part, slot = self._held[number]
-            work = self._make(part)
+            known = self._known.pop(number, None)
+            work = self._look(part) if known is None else None
+            if work is None:
+                work = self._make(part)
+                work.known = {name: known[name] for name in work.digests} if known else {}
             work.slot = slot
             works.append(work)
         self._unsent.clear()
         return works
+
+    def planned(self, number: int) -> int:
+        """Bytes of part ``number``, should the stream reach its end."""
+        return self._plan.size_of(number)
+
+    def compare(self, there: There, look: Callable[[Part], Work | None]) -> None:
+        """Parts are not sent where ``there`` has the same bytes; ``look`` makes the work that digests a part,
+        None where there is nothing to compare it with."""
+        self._there, self._look = there, look
 
     def send(self, make: Callable[[Part], Work]) -> Telling:
         """Send every part there is and will be, as ``make`` says, until all are accepted."""
@@ -159,10 +189,20 @@ class Outgoing:
         return self.ended and self.count == 1
 
     def accepted(self, part: Part, verdict: Verdict) -> None:
+        digests, answer = verdict.digests, verdict.response
+        if verdict.job.direction == "digest":
+            listed = self._there.same(part, digests)
+            if listed is None:
+                self._known[part.number] = digests
+                self._unsent.append(part.number)
+                return
+            crc, md5 = text(digests.get(CRC, b"")), digests.get("md5", b"")
+            self.sent.add_listed(part, listed.etag, crc, md5)
+            self.there += part.length
+        else:
+            assert answer is not None  # nothing is accepted without one
+            self.sent.add(part, answer, replies.etag(answer), text(digests.get(CRC, b"")))
         _, slot = self._held.pop(part.number)
         self._ledger.move(slot, "sent")
-        answer = verdict.response
-        assert answer is not None  # nothing is accepted without one
-        self.sent.add(part, answer, replies.etag(answer), text(verdict.digests.get(CRC, b"")))
-        self.whole.add(part, verdict.digests)
+        self.whole.add(part, digests)
         self.done += part.length

@@ -1,7 +1,7 @@
 """The story of an upload: one PutObject, or create, parts, complete; then the md5 sidecar.
 
-Whatever goes wrong after S3 has named a multipart upload ends in its abort. Success is claimed only for what
-the server's own ETag or checksum of the whole object proves.
+Whatever goes wrong after S3 has named a multipart upload ends in its abort, unless a later run is to go on
+with it. Success is claimed only for what the server's own ETag or checksum of the whole object proves.
 """
 
 from __future__ import annotations
@@ -9,15 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from dataclasses import replace
 
-from ..errors import Gof3rError, TransferError
+from ..errors import UNMET, Gof3rError, TransferError, UsageError
 from ..s3 import checksums, operations, replies
-from ..values import Header, Part, Response, Target
+from ..values import Direction, Header, Part, Response, Target
 from .condition import NEVER_OVERWRITE, Condition, explained, is_unmet, refuse_existing
 from .dispatch import Work
 from .events import Dismiss, Expect, Receipt, Tell
 from .multipart import Multipart, without_crc
 from .outgoing import Outgoing
 from .passing import Passing
+from .resuming import newest, parts_there, refuse_misfit
 from .stored import found, stored_proofs
 from .story import Instruction, Quiet, Story, Telling, Until, ask, stream_digests
 from .verify import CRC
@@ -26,7 +27,8 @@ from .verify import CRC
 class Upload:
     """One upload of ``parts``. ``digests`` are the parts' (md5, crc64nvme or both); ``sidecar`` asks for the
     md5 of the whole stream and the object that keeps it; ``if_none_match`` never replaces an object.
-    ``name`` begins its errors."""
+    ``resume`` goes on with the upload of this key that is under way, ``upload_id`` or the newest, and leaves
+    one that fails as it is. ``name`` begins its errors."""
 
     def __init__(
         self,
@@ -37,6 +39,8 @@ class Upload:
         digests: tuple[str, ...],
         sidecar: bool,
         if_none_match: bool = False,
+        resume: bool = False,
+        upload_id: str = "",
         name: str = "",
     ) -> None:
         self.name = name or f"put {target}"
@@ -46,12 +50,17 @@ class Upload:
         self._digests = digests
         self._sidecar = sidecar
         self._condition: Condition = NEVER_OVERWRITE if if_none_match else ()
+        self._resume = resume
+        self._upload_id = upload_id
+        self._named = bool(upload_id)
 
     def story(self) -> Story:
         """The whole upload, top to bottom."""
         yield Tell(Expect(("md5",) if self._sidecar else ()))
         if self._condition:
             yield from refuse_existing(self.name, self._target)
+        if self._resume and not self._upload_id:
+            self._upload_id = yield from newest(self.name, self._target)
         yield Until(lambda: self._parts.count > 0)
         receipt = yield from self.store(self._condition)
         if self._sidecar:
@@ -68,7 +77,7 @@ class Upload:
     ) -> Generator[Instruction, object, Receipt]:
         """The object alone, of all parts there will be. ``check`` comes right before the request that makes
         it, and raises what must prevent that."""
-        if self._parts.single:
+        if self._parts.single and not (self._upload_id and self._parts.size):
             if check:
                 yield from check()
             return (yield from self._put_object(condition))
@@ -123,18 +132,14 @@ class Upload:
         upload = Multipart(
             self.name, self._target, headers=self._headers, digests=self._digests, condition=condition
         )
-        yield from upload.create()
-        self._digests = upload.digests
+        upload.id = self._upload_id
+        if not upload.id:
+            yield from upload.create()
+            self._digests = upload.digests
         try:
-            yield from self._parts.send(
-                lambda part: Work(
-                    operations.upload_part(self._target, upload.id, part.number),
-                    f"part {part.number}",
-                    part,
-                    direction="send",
-                    digests=self._digests,
-                )
-            )
+            if self._upload_id:
+                yield from self._compare(upload.id)
+            yield from self._parts.send(lambda part: self._part(upload.id, part, "send", self._digests))
             yield Dismiss()
             self._check_crc()
             if check:
@@ -142,11 +147,39 @@ class Upload:
             completed = yield from upload.complete(
                 self._parts.sent.parts, self._parts.size, crc=self._crc, expected_etag=self._expected_etag
             )
-        except Gof3rError:
+        except Gof3rError as error:
+            if isinstance(error, UsageError):  # about the upload: nothing of ours has come to it
+                raise
+            if self._resume and not _is_over(error):
+                error.kept = upload.id
+                raise
             yield Quiet()
             yield from upload.abort()
             raise
-        return (yield from self._receipt(completed, self._expected_etag))
+        receipt = yield from self._receipt(completed, self._expected_etag)
+        there = self._parts.there if self._upload_id and isinstance(self._parts, Outgoing) else None
+        return replace(receipt, there=there)
+
+    def _part(self, upload_id: str, part: Part, direction: Direction, digests: tuple[str, ...]) -> Work:
+        request = operations.upload_part(self._target, upload_id, part.number)
+        return Work(request, f"part {part.number}", part, direction=direction, digests=digests)
+
+    def _compare(self, upload_id: str) -> Telling:
+        """Send nothing that upload ``upload_id`` has already. Raises UsageError when it cannot be ours."""
+        assert isinstance(self._parts, Outgoing)  # what is copied is not resumed
+        try:
+            there = yield from parts_there(self.name, self._target, upload_id, self._digests)
+        except TransferError as error:
+            if not (self._named and _is_over(error)):
+                raise
+            raise TransferError(f"{error} without --upload-id", error.failure) from None
+        refuse_misfit(there, upload_id, self._parts.planned)
+
+        def look(part: Part) -> Work | None:
+            names = there.to_compute(part, self._digests)
+            return self._part(upload_id, part, "digest", names) if names else None
+
+        self._parts.compare(there, look)
 
     def _receipt(
         self, stored: replies.Completed, expected_etag: str = ""
@@ -155,7 +188,7 @@ class Upload:
             self.name,
             self._target,
             size=self._parts.size,
-            digests=self._digests,
+            digests=tuple(name for name in self._digests if name != "md5" or not self._parts.sent.unchecked),
             crc=self._crc,
             completed=stored,
             expected_etag=expected_etag,
@@ -186,6 +219,12 @@ class Upload:
 
     def _stream_md5(self) -> Generator[Instruction, object, bytes]:
         return (yield from stream_digests(self._parts.count))["md5"]
+
+
+def _is_over(error: Gof3rError) -> bool:
+    """No later run can go on with the upload: it is gone, or an object is in the way."""
+    failure = error.failure if isinstance(error, TransferError) else None
+    return failure is not None and failure.code in ("NoSuchUpload", UNMET)
 
 
 def sidecar_missing(error: TransferError) -> TransferError:

@@ -69,6 +69,8 @@ class Writer:
         self._todo: SimpleQueue[Piece] = SimpleQueue()
         self._done: deque[Written | SinkFailed] = deque()
         self._thread: threading.Thread | None = None
+        self.there = 0
+        """Bytes of the destination that need not be written; those of whole parts."""
 
     def give(self, piece: Piece) -> None:
         if self._thread is None:
@@ -86,6 +88,9 @@ class Writer:
             data = self._slab.bytes_of(piece.slot, piece.part.length)
             began = time.monotonic()
             try:
+                if piece.part.offset + piece.part.length <= self.there:
+                    os.lseek(self._sink, len(data), os.SEEK_CUR)
+                    data = data[:0]
                 while data:
                     data = data[self._write(data[:STEP]) :]
             except OSError as error:
@@ -187,9 +192,11 @@ class Collector:
 
     def _obey(self, message: object) -> None:
         match message:
-            case Expect(digests, held):
+            case Expect(digests, held, there):
                 self._digests = {name: checksums.new(name) for name in digests}
                 self._held = held
+                if self._writer is not None:
+                    self._writer.there = there
             case Announce(part, slot):
                 self._to_hash.append(Piece(part, slot, time.monotonic()))
             case Total(parts):

@@ -176,8 +176,11 @@ class Crew:
         def main() -> None:
             Worker(number, jobs, outcomes, self._slab, self._settings).run()
 
+        keep = [jobs.fd, outcomes.fd, self._slab.fd]
+        if self._settings.kept is not None:
+            keep.append(self._settings.kept)
         try:
-            pid = children.fork(main, [jobs.fd, outcomes.fd, self._slab.fd])
+            pid = children.fork(main, keep)
         except OSError:
             for end in (jobs, to_worker):
                 end.close()

@@ -145,6 +145,8 @@ def _upload(order: orders.Put, parts: Outgoing) -> Upload:
         digests=order.checksums,
         sidecar=order.sidecar,
         if_none_match=order.if_none_match,
+        resume=order.resume,
+        upload_id=order.upload_id,
     )
 
 
@@ -164,6 +166,8 @@ def _download(order: orders.Get, ledger: Ledger, part_size: int) -> tuple[Downlo
         digests=order.checksums,
         sidecar=order.sidecar,
         unproven=order.unproven,
+        there=order.there if order.resume else None,
+        etag=order.etag,
     )
     return download, parts
 

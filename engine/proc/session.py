@@ -77,7 +77,11 @@ def carry_out(
     ring = Ring(
         transfer,
         slab,
-        Settings(_ca_bundle(order), terms.hurry),
+        Settings(
+            _ca_bundle(order),
+            terms.hurry,
+            kept=ends.sink if isinstance(order, orders.Get) and order.there else None,
+        ),
         workers=most_workers,
         listener=listener,
         source=source,

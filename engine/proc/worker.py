@@ -19,7 +19,7 @@ from mmap import mmap
 from queue import SimpleQueue
 
 from ..s3 import checksums, sigv4
-from ..values import Digests, Job, Outcome, Slot
+from ..values import Digests, Failure, Job, Outcome, Slot, Timing
 from .channel import Receiver, Sender
 from .curl import Ended, Exchange, Wire
 from .slab import Slab
@@ -46,6 +46,8 @@ class Settings:
     ca_bundle: str
     hurry: float = 1.0
     """As the order's terms have it."""
+    kept: int | None = None
+    """The destination of a download that has bytes of it already: they are read from it."""
 
 
 CHEAP = frozenset({"crc64nvme", "crc32", "crc32c"})
@@ -138,17 +140,50 @@ class Worker:
 
     def _take(self, job: Job) -> None:
         taken = time.monotonic()
-        if job.known:
+        if job.local:
+            self._read_back(job, taken)
+        elif job.known:
             self._start(job, taken, job.known)
-        elif job.direction == "send":
+        elif job.direction in ("send", "digest"):
             assert job.part is not None and job.slot is not None
             data = self._slab.bytes_of(job.slot, job.part.length)
             self._digester.compute((job, taken), job.digests, data)
         else:
             self._start(job, taken, {})
 
+    def _read_back(self, job: Job, taken: float) -> None:
+        """What an earlier run has left of a part, into its slot. Disks are quick beside networks: the loop
+        waits for it."""
+        assert job.part is not None and job.slot is not None and self._settings.kept is not None
+        data = self._slab.bytes_of(job.slot, job.part.length)
+        done, said = 0, "the file is shorter now"
+        try:
+            while done < len(data):
+                count = os.preadv(self._settings.kept, [data[done:]], job.part.offset + done)
+                if not count:
+                    break
+                done += count
+        except OSError as error:
+            said = error.strerror or str(error)
+        if done < len(data):
+            self._say_local(job, taken, {}, Failure("check", "what was kept", said))
+        elif job.digests:
+            self._digester.compute((job, taken), job.digests, data)
+        else:
+            self._say_local(job, taken, {})
+
+    def _say_local(self, job: Job, taken: float, digests: Digests, failure: Failure | None = None) -> None:
+        """The outcome of a job that makes no request."""
+        now = time.monotonic()
+        timing = Timing(taken=taken, started=now, ended=now, reported=now)
+        self._outcomes.send(
+            Outcome(job, self._seat, failure=failure, digests=digests, at=time.time(), timing=timing)
+        )
+
     def _digested(self, what: object, digests: Digests) -> None:
         match what:
+            case (Job() as job, float(taken)) if job.local or job.direction == "digest":
+                self._say_local(job, taken, digests)
             case (Job() as job, float(taken)):
                 self._start(job, taken, digests)
             case Ended():

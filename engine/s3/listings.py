@@ -61,6 +61,30 @@ class UploadsPage:
     next_id: str
 
 
+@dataclass(frozen=True, slots=True)
+class PartListed:
+    """A part that a multipart upload under way has."""
+
+    number: int
+    size: int
+    """Bytes."""
+    etag: str
+    crc64nvme: str
+    """Base64; "" where the store tells none."""
+
+
+@dataclass(frozen=True, slots=True)
+class PartsPage:
+    entries: tuple[PartListed, ...]
+    """A store may list a number several times, when it was sent again (SeaweedFS 4.48)."""
+    after: int
+    """For ``operations.list_parts``; 0 on the last page."""
+    algorithm: str
+    """Of the checksums that its parts must have; "" where the store tells none."""
+    kind: str
+    """``FULL_OBJECT``, ``COMPOSITE``, or "" as above."""
+
+
 def objects(response: Response) -> ListPage:
     """ListObjectsV2's answer. Raises Unreadable."""
     page = _Page(response, "ListBucketResult")
@@ -90,6 +114,25 @@ def uploads(response: Response) -> UploadsPage:
         for entry in page.entries("Upload")
     )
     return UploadsPage(entries, _exact(page.next("NextKeyMarker")), page.next("NextUploadIdMarker"))
+
+
+def parts(response: Response) -> PartsPage:
+    """ListParts' answer. Raises Unreadable."""
+    page = _Page(response, "ListPartsResult")
+    entries = tuple(
+        PartListed(
+            number=_number(entry, "PartNumber"),
+            size=_number(entry, "Size"),
+            etag=_sent_again(unquoted(_required(entry, "ETag"))),
+            crc64nvme=_sent_again(entry.get("ChecksumCRC64NVME", "").strip()),
+        )
+        for entry in page.entries("Part")
+    )
+    after = int(text) if re.fullmatch("[0-9]{1,5}", text := page.next("NextPartNumberMarker").strip()) else 0
+    if page.more and not after:
+        raise Unreadable(one_line(f"the listing's NextPartNumberMarker is {text!r}"))
+    algorithm, kind = (page.said.get(name, "").strip() for name in ("ChecksumAlgorithm", "ChecksumType"))
+    return PartsPage(entries, after, algorithm, kind)
 
 
 def versions(response: Response) -> tuple[tuple[str, str], ...]:
@@ -158,6 +201,13 @@ def _root(response: Response, name: str) -> Element:
     if root is None or root.tag != name:
         raise unreadable(response, f"no {name}")
     return root
+
+
+def _sent_again(text: str) -> str:
+    """What goes into a request of ours. Raises Unreadable."""
+    if not text.isprintable():
+        raise Unreadable(one_line(f"an entry of the listing has {text!r}"))
+    return text
 
 
 def _required(entry: Mapping[str, str], name: str) -> str:

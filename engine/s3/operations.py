@@ -63,9 +63,12 @@ def abort_multipart_upload(target: Target, upload_id: str) -> Request:
     return request_for(target, "abort_multipart_upload", "DELETE", [("uploadId", upload_id)])
 
 
-def list_parts(target: Target, upload_id: str) -> Request:
-    """One of them, to learn whether the upload is there at all."""
-    query = [("max-parts", "1"), ("uploadId", upload_id)]
+def list_parts(target: Target, upload_id: str, after: int = 0, most: int = 1) -> Request:
+    """Up to ``most`` of them (S3: 1000), from the number behind ``after`` on; one tells whether the upload is
+    there at all."""
+    query = [("max-parts", str(most)), ("uploadId", upload_id)]
+    if after:
+        query.append(("part-number-marker", str(after)))
     return request_for(target, "list_parts", "GET", query)
 
 

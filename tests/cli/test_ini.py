@@ -188,7 +188,7 @@ def test_a_file_as_written_says_nothing_yet() -> None:
 def test_the_file_as_written_shows_every_option_that_may_be_in_it(name: str) -> None:
     section = ini.write().partition(f"\n[{name}]\n")[2].partition("\n[")[0]
     shown = set(re.findall(r"(?m)^; ([\w-]+) =", section))
-    never = {"help", "bucket", "key", "path", "versionId", "expected-size"}
+    never = {"help", "bucket", "key", "path", "versionId", "expected-size", "upload-id"}
     never |= {"trace", "source-header", "source-endpoint", "source-region", "source-profile"}
     assert shown == set(options_of(usage.COMMANDS[name])) - never
 

@@ -27,6 +27,8 @@ class Relay:
         self.endpoint = f"{address.scheme}://127.0.0.1:{self._listener.getsockname()[1]}"
         self.connections = 0
         """How many the program has made."""
+        self.sent = 0
+        """Bytes that the program has sent."""
         self._lock = threading.Lock()
         self._wanted: re.Pattern[bytes] | None = None
         self._then = ""
@@ -103,6 +105,8 @@ class Relay:
     def _requests(self, client: socket.socket, server: socket.socket, port: int) -> None:
         with contextlib.suppress(OSError):
             while data := client.recv(1 << 18):
+                with self._lock:
+                    self.sent += len(data)
                 then = self._meets(data, port)
                 if then == "refuse":
                     break

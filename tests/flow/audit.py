@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from gof3r.engine.flow.events import Event, Hashed, Written
+from gof3r.engine.flow.outgoing import Outgoing
 from gof3r.engine.flow.slots import TABLE, Ledger, State
 from gof3r.engine.values import Slot, Verdict
 
@@ -71,7 +72,11 @@ def _moves(world: World, event: Event) -> Iterator[tuple[Slot, str]]:
         case Written(_, slot):
             yield slot, "written"
         case Verdict(job, _, _, None) if job.slot and job.id in world.dispatch._on_wire:
-            if job.direction == "send":
+            if job.direction == "digest":
+                assert isinstance(world.feed, Outgoing) and job.part
+                if world.feed._there.same(job.part, event.digests):
+                    yield job.slot, "sent"
+            elif job.direction == "send":
                 yield job.slot, "sent"
             elif not world.passes:
                 yield job.slot, "received"

@@ -3,6 +3,7 @@ and a clock that jumps to the next deadline when there is nothing to answer."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from urllib.parse import parse_qsl, unquote
 from xml.etree.ElementTree import fromstring
 from xml.sax.saxutils import escape
@@ -97,7 +98,7 @@ class Bucket(Store):
             self.objects.pop(f"/bucket/{key}", None)
         return Response(200, {}, b"<DeleteResult/>")
 
-    def _list_uploads(self, query: dict[str, str]) -> Response:
+    def _list_uploads(self, query: Mapping[str, str]) -> Response:
         marker = (query.get("key-marker", ""), query.get("upload-id-marker", ""))
         meant = [u for u in sorted(self.began) if u[0].startswith(query["prefix"]) and u[:2] > marker]
         xml = "".join(

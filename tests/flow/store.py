@@ -62,12 +62,22 @@ class Upload:
     """Create's."""
     parts: dict[int, tuple[bytes, int]] = field(default_factory=dict)
     """Part number to its bytes and its length, which is another where bytes are tokens."""
+    twins: dict[int, list[bytes]] = field(default_factory=dict)
+    """Bytes that a number had before it was sent again, where the store goes on listing them (SeaweedFS)."""
+    key: str = "key"
+    began: str = "2024-05-06T07:08:09.000Z"
 
 
 class Store:
     """Objects by path. ``encryption``: ``aws:kms`` makes every ETag opaque. ``crc``: it keeps CRC64NVMEs."""
 
-    def __init__(self, *, encryption: str = "", crc: bool = True) -> None:
+    def __init__(
+        self, *, encryption: str = "", crc: bool = True, lists_crc: bool = True, page: int = 1000
+    ) -> None:
+        self.lists_crc = lists_crc and crc
+        """ListParts tells the parts' CRC64NVME."""
+        self.page = page
+        """Entries of a listing."""
         self.objects: dict[str, Stored] = {}
         self.uploads: dict[str, Upload] = {}
         self._extra = {"x-amz-server-side-encryption": encryption} if encryption else {}
@@ -142,7 +152,9 @@ class Store:
                 del self.uploads[upload_id]
                 return Response(204, {})
             case "list_parts":
-                return self._xml("ListPartsResult", UploadId=upload_id)
+                return self._list_parts(self.uploads[upload_id], query)
+            case "list_multipart_uploads":
+                return self._list_uploads(query)
             case "head_object" | "get_object":
                 return self._get(request.path, headers, query)
         raise AssertionError(f"no such operation: {request.operation}")
@@ -222,19 +234,66 @@ class Store:
         upload.parts[number] = body, length
         return Response(200, said)
 
+    def _list_parts(self, upload: Upload, query: Mapping[str, str]) -> Response:
+        listed = [
+            (number, body)
+            for number, (latest, _) in sorted(upload.parts.items())
+            for body in (*upload.twins.get(number, ()), latest)
+            if number > int(query.get("part-number-marker", "0"))
+        ]
+        most = min(self.page, int(query["max-parts"]))
+        shown = listed[:most]
+        kind = "CRC64NVME" if upload.crc and self.lists_crc else ""
+        xml = "".join(
+            f"<Part><PartNumber>{number}</PartNumber><ETag>&quot;{self._etag(body)}&quot;</ETag>"
+            f"<Size>{len(body)}</Size>"
+            + (f"<ChecksumCRC64NVME>{base64_of('crc64nvme', body)}</ChecksumCRC64NVME>" if kind else "")
+            + "</Part>"
+            for number, body in shown
+        )
+        more = len(listed) > most
+        after = f"<NextPartNumberMarker>{shown[-1][0]}</NextPartNumberMarker>" if more else ""
+        said = f"<ChecksumAlgorithm>{kind}</ChecksumAlgorithm><ChecksumType>FULL_OBJECT</ChecksumType>"
+        inner = f"<IsTruncated>{str(more).lower()}</IsTruncated>{after}{said if kind else ''}{xml}"
+        return Response(200, {}, f"<ListPartsResult>{inner}</ListPartsResult>".encode())
+
+    def _list_uploads(self, query: Mapping[str, str]) -> Response:
+        marker = (query.get("key-marker", ""), query.get("upload-id-marker", ""))
+        begun = sorted((upload.key, name, upload.began) for name, upload in self.uploads.items())
+        begun = [each for each in begun if each[0].startswith(query["prefix"]) and each[:2] > marker]
+        shown = begun[: self.page]
+        xml = "".join(
+            f"<Upload><Key>{key}</Key><UploadId>{name}</UploadId><Initiated>{date}</Initiated></Upload>"
+            for key, name, date in shown
+        )
+        more = len(begun) > self.page
+        after = (
+            f"<NextKeyMarker>{shown[-1][0]}</NextKeyMarker>"
+            f"<NextUploadIdMarker>{shown[-1][1]}</NextUploadIdMarker>"
+            if more
+            else ""
+        )
+        inner = f"<IsTruncated>{str(more).lower()}</IsTruncated>{after}{xml}"
+        root = "ListMultipartUploadsResult"
+        return Response(200, {}, f"<{root}>{inner}</{root}>".encode())
+
     def _complete(self, path: str, upload_id: str, headers: Mapping[str, str], body: bytes) -> Response:
         upload = self.uploads[upload_id]
         named = [
             (int(part[0].text or 0), (part[1].text or "").strip('"'))
             for part in ElementTree.fromstring(body.decode())
         ]
-        if [number for number, _ in named] != sorted(upload.parts):
-            return error(400, "InvalidPart", "the list is not the parts")
-        pieces = [upload.parts[number][0] for number, _ in named]
+        if not {number for number, _ in named} <= upload.parts.keys():
+            return error(400, "InvalidPart", "the list has parts that are not there")
+        meant = [upload.parts[number] for number, _ in named]
+        for at, (number, etag) in enumerate(named):  # of twins the one that is named
+            for twin in upload.twins.get(number, ()):
+                meant[at] = (twin, len(twin)) if self._etag(twin) == etag else meant[at]
+        pieces = [body for body, _ in meant]
         if [etag for _, etag in named] != [self._etag(piece) for piece in pieces]:
             return error(400, "InvalidPart", "an ETag is not the part's")
         data = b"".join(pieces)
-        if int(headers["x-amz-mp-object-size"]) != sum(upload.parts[number][1] for number, _ in named):
+        if int(headers["x-amz-mp-object-size"]) != sum(length for _, length in meant):
             return error(400, "InvalidRequest", "the size is not the parts'")
         kept = self._described(upload.headers) | self._extra
         if upload.crc and self._crc:

@@ -27,6 +27,8 @@ def put(
     digests: tuple[str, ...] = BOTH,
     sidecar: bool = True,
     if_none_match: bool = False,
+    resume: bool = False,
+    upload_id: str = "",
     target: Target = TARGET,
     store: Store | None = None,
     workers: int = 2,
@@ -40,7 +42,16 @@ def put(
     plan = UploadPlan(part_size, slots * stride(part_size))
     parts = Outgoing(plan=plan, ledger=Ledger(plan.memory, part_size), announce=sidecar)
     return World(
-        Upload(target, parts, headers=(), digests=digests, sidecar=sidecar, if_none_match=if_none_match),
+        Upload(
+            target,
+            parts,
+            headers=(),
+            digests=digests,
+            sidecar=sidecar,
+            if_none_match=if_none_match,
+            resume=resume,
+            upload_id=upload_id,
+        ),
         parts,
         store or Store(),
         Memory(plan.memory),
@@ -79,6 +90,8 @@ def get(
     digests: tuple[str, ...] = BOTH,
     sidecar: bool = True,
     unproven: bool | None = None,
+    there: bytes | None = None,
+    etag: str = "",
     target: Target = TARGET,
     workers: int = 2,
     concurrency: int = 3,
@@ -90,7 +103,7 @@ def get(
     """A download of what ``store`` keeps."""
     memory = slots * stride(part_size)
     parts = Incoming(Ledger(memory, part_size))
-    return World(
+    world = World(
         Download(
             target,
             parts,
@@ -98,6 +111,8 @@ def get(
             digests=digests,
             sidecar=sidecar,
             unproven=not sidecar if unproven is None else unproven,  # as --no-md5 has it
+            there=None if there is None else len(there),
+            etag=etag,
         ),
         parts,
         store,
@@ -110,6 +125,8 @@ def get(
         credentials=credentials,
         climb=climb,
     )
+    world.partial = there or b""
+    return world
 
 
 def copy(

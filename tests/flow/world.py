@@ -181,6 +181,10 @@ class World:
         self._next_beat = STARTED
         self.passes = isinstance(feed, Passing)
         self._with_parts: set[str] = set()
+        self.partial = b""
+        """What an earlier run has left of a download."""
+        self._looked: set[int] = set()
+        """Parts that were compared with what is there."""
         self.collector = Collector(memory, writes=source is None and not self.passes)
 
     def on(self, what: str, *scripts: Script) -> World:
@@ -307,6 +311,15 @@ class World:
         """What comes of request ``number``: as ``script`` says, or as it is scripted."""
         seat, job = self.wire.pop(number)
         due = self._due.pop(number)
+        if job.local:
+            self._read_back(seat, job)
+            return
+        if job.direction == "digest":  # no request goes out
+            assert job.part and job.slot
+            there = self.memory.read(job.slot, job.part.length)
+            done = checksums.compute(job.digests, memoryview(there))
+            self._judge(seat, Outcome(job, seat, digests=done, at=self.wall))
+            return
         script = script or self._script(job)
         body, length, digests = job.request.body, 0, {}
         if job.direction == "send":
@@ -326,6 +339,16 @@ class World:
         else:
             sent = self.times[number - 1]
             self._answered(seat, job, result, digests, self.now - sent if due > sent else 1.0)
+
+    def _read_back(self, seat: int, job: Job) -> None:
+        """What is there of the destination; no request goes out."""
+        assert job.part and job.slot
+        data = self.partial[job.part.offset : job.part.offset + job.part.length]
+        assert len(data) == job.part.length, "it is there"
+        self.memory.write(job.slot, data)
+        self.uses[job.slot].add("receive")
+        digests = checksums.compute(job.digests, memoryview(data))
+        self._judge(seat, Outcome(job, seat, digests=digests, at=self.wall))
 
     @property
     def wall(self) -> float:
@@ -387,6 +410,10 @@ class World:
         slot = verdict.job.slot
         if verdict.failure is not None or slot is None:
             return
+        if verdict.job.direction == "digest":
+            assert isinstance(self.feed, Outgoing) and verdict.job.part
+            if self.feed._there.same(verdict.job.part, verdict.digests) is None:
+                return  # it will be sent
         self.uses[slot].discard("send")
         if verdict.job.direction == "receive":
             self.uses[slot].remove("receive")
@@ -441,6 +468,10 @@ class World:
             self._judge(seat, Outcome(job, seat, failure=Failure("transport", SLOW), at=self.wall))
 
     def _named(self, job: Job) -> str:
+        if job.direction == "digest" and job.part:
+            return f"look {job.part.number}"
+        if job.part and job.local:
+            return f"kept {job.part.number}"
         if job.part and job.direction == "receive":
             return f"range {job.part.number}"
         if job.part and job.request.operation == "upload_part":
@@ -476,8 +507,11 @@ class World:
             assert job.slot and job.part.length <= job.slot.size
             if job.attempt == 1 and (job.direction == "receive" or (self.passes and not job.part.length)):
                 self._own(job.slot, job.direction)
-            assert job.direction in self.uses[job.slot], "its bytes are there"
-        onward = self.passes and job.direction == "send"
+            use = "send" if job.direction == "digest" else job.direction
+            assert use in self.uses[job.slot], "its bytes are there"
+        onward = job.direction == "send" and (self.passes or job.part.number in self._looked)
+        if job.direction == "digest":
+            self._looked.add(job.part.number)
         if job.attempt == 1 and job.slot and job.request.operation != "put_object" and not onward:
             assert job.part.number == self.next_first, "the first attempts go out in part order"
             self.next_first += 1
