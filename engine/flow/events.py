@@ -342,11 +342,11 @@ class Receipt:
     version_id: str = ""
     digests: Digests = field(default_factory=dict)
     """Of the whole object, those that were computed."""
+    there: int | None = None
+    """Of a transfer that went on with an earlier one: bytes that were there already."""
     source_etag: str = ""
     """Of a copy's source, as it was read; ``source_version_id`` likewise."""
     source_version_id: str = ""
-    there: int | None = None
-    """Of a transfer that went on with an earlier one: bytes that were there already."""
 
 
 @dataclass(frozen=True, slots=True)

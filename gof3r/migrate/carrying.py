@@ -36,7 +36,7 @@ from .items import Identity, Item, LocalFile, S3Object
 from .options import config_for
 from .receipts import Receipt
 from .record import Record
-from .states import Entry, Failed
+from .states import Entry, Failed, State
 
 TOGETHER = 1000
 """Items that are taken from the journal at a time."""
@@ -103,9 +103,12 @@ class Carrier:
         self.bytes = 0
 
     def abort_left(self) -> None:
-        """End the multipart uploads of those objects that were under way when an earlier run was killed."""
+        """End the multipart uploads of those objects that were under way when an earlier run was killed, but
+        for those of files that are still to be uploaded: they will be gone on with."""
         journal = self._record.journal
         for entry in journal.uploads():
+            if _kind(entry.item) == "put" and entry.state is State.TODO:
+                continue
             order = self._order(entry.item)
             target, listed = order.target, _Uploads(self.report)
             terms = replace(order.terms, concurrency=1, memory=None)
@@ -193,7 +196,7 @@ class Carrier:
                 self._record.journal.uploading(entry.id, UNDER_WAY)
             match order:
                 case orders.Put():
-                    result, known = self._put(order, _path(item))
+                    result, known = self._put(replace(order, resume=True), _path(item))
                 case orders.Get():
                     with opened(_path(item), self._how.root) as destination:
                         result = self._carry_out(order, Ends(sink=destination.fd))
@@ -204,12 +207,12 @@ class Carrier:
         except Interrupted:
             raise
         except OSError as error:
-            self._record.journal.uploading(entry.id, "")
             self._failed(entry, Gof3rError(f"{_path(item)}: {error.strerror}"), left)
         except Gof3rError as error:
             if isinstance(error, TransferError) and ends_all(error):
                 raise
-            self._record.journal.uploading(entry.id, "")  # a transfer that fails in order has aborted it
+            if not error.kept:  # else it is gone on with, or ended, by the next run
+                self._record.journal.uploading(entry.id, "")
             self._failed(entry, error, left)
         else:
             receipt = cast(events.Receipt, result.value)

@@ -308,3 +308,24 @@ def test_what_it_would_take_is_told_and_nothing_done(
     assert live.stdout.startswith(b"objects: 5 of 5\nbytes: ")
     assert not (tmp_path / RECEIPTS).exists()
     assert all(key.startswith("from/") for key in keys(boto, bucket))
+
+
+def test_a_file_whose_upload_was_broken_is_gone_on_with(
+    start: Start, relay: Relay, boto: S3Client, bucket: str, uploads: Uploads, tmp_path: Path
+) -> None:
+    (tmp_path / "files").mkdir()
+    (tmp_path / "files" / "large").write_bytes(noise(4 * PART))
+    words = ("migrate", "--from=files", f"--to=s3://{bucket}/to", "-s", "5MiB", "-c", "1")
+    relay.hold(r"PUT \S*partNumber=4&")
+    live = start(*words)
+    relay.held()
+    live.process.kill()
+    live.process.wait()
+    until(lambda: uploads.parts() == {1, 2, 3}, "three parts are stored")
+    (left,) = uploads.pending()
+    before = relay.sent
+    code, again = start.run(*words)
+    assert code == 0, again.said
+    assert relay.sent - before < 2 * PART, "what was there was not sent again"
+    assert stored(boto, bucket, "to/large") == noise(4 * PART)
+    assert uploads.pending() == []
