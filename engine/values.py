@@ -12,8 +12,9 @@ collector makes of the outcome.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from typing import Literal
+from dataclasses import dataclass, field, fields, replace
+from operator import attrgetter
+from typing import Literal, TypeVar
 
 Header = tuple[str, str]
 Direction = Literal["send", "receive", "digest", "none"]
@@ -25,6 +26,22 @@ Digests = Mapping[str, bytes]
 """Digest name to its raw bytes, big-endian for CRCs (the form that S3 base64-encodes)."""
 
 
+Value = TypeVar("Value")
+
+
+def _sent(cls: type[Value]) -> type[Value]:
+    """Pickled by its fields, in half the time that a dataclass with slots takes by itself: three
+    such messages cross a pipe for each request."""
+    values = attrgetter(*(each.name for each in fields(cls)))  # type: ignore[arg-type]
+
+    def reduced(self: Value) -> tuple[type[Value], tuple[object, ...]]:
+        return cls, values(self)
+
+    cls.__reduce__ = reduced  # type: ignore[assignment]
+    return cls
+
+
+@_sent
 @dataclass(frozen=True, slots=True)
 class Credentials:
     """An S3 identity. The secrets never show in a repr, hence not in a log or a traceback."""
@@ -38,6 +55,7 @@ class Credentials:
     minutes."""
 
 
+@_sent
 @dataclass(frozen=True, slots=True)
 class Endpoint:
     """Where S3 answers: ``scheme://host[:port][/prefix]``; ``prefix`` has no trailing slash."""
@@ -71,6 +89,7 @@ class Target:
         return f"s3://{self.bucket}/{self.key}"
 
 
+@_sent
 @dataclass(frozen=True, slots=True)
 class Request:
     """An HTTP request of S3, unsigned until ``sigv4.sign`` has added its headers.
@@ -104,6 +123,7 @@ class Request:
         return replace(self, headers=headers)
 
 
+@_sent
 @dataclass(frozen=True, slots=True)
 class Response:
     """What a server answered. ``headers`` has lower-case names; ``body`` is empty when a slot took it."""
@@ -113,6 +133,7 @@ class Response:
     body: bytes = field(default=b"", repr=False)
 
 
+@_sent
 @dataclass(frozen=True, slots=True)
 class Failure:
     """Why one attempt did not succeed: an error as a value, raised only where someone can act on it.
@@ -139,6 +160,7 @@ class Failure:
     """Where the bucket is, when the server says so: the request belongs there."""
 
 
+@_sent
 @dataclass(frozen=True, slots=True)
 class Part:
     """Bytes ``offset`` to ``offset + length`` of the object; ``number`` counts from 1."""
@@ -148,6 +170,7 @@ class Part:
     length: int
 
 
+@_sent
 @dataclass(frozen=True, slots=True)
 class Slot:
     """Bytes ``offset`` to ``offset + size`` of the slab."""
@@ -157,6 +180,7 @@ class Slot:
     size: int
 
 
+@_sent
 @dataclass(frozen=True, slots=True)
 class Job:
     """One attempt at one request, from the parent to a worker.
@@ -195,6 +219,7 @@ class Job:
     """Bytes a second that this request may move at most; 0: any."""
 
 
+@_sent
 @dataclass(frozen=True, slots=True)
 class Timing:
     """What happened when to one attempt, in seconds of the monotonic clock, which all processes share; 0 for
@@ -226,6 +251,7 @@ class Timing:
         return (self.started - self.taken) + (self.reported - self.ended)
 
 
+@_sent
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What a worker saw of a job: an answer, or the failure to get one. From worker to collector."""
@@ -242,6 +268,7 @@ class Outcome:
     timing: Timing = Timing()
 
 
+@_sent
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """An outcome after every check that one part allows. ``failure`` is None when the part is accepted."""

@@ -113,6 +113,8 @@ class Lanes:
             self._fail(failed, now)
         for lane in [lane for lane, due in self._waking.items() if due <= now]:
             self._tell(lane, None, now)
+        if not isinstance(event, Verdict):  # of which there are thousands a second
+            self._actions += self._dispatch.slow(now)
         return self._after(now)
 
     def deadline(self) -> float | None:
@@ -266,7 +268,6 @@ class Lanes:
             self._actions.append(Finish(self._carried, self._error))
         if not self._finished:
             self._actions += [Renew(role) for role in self._signers.due(now)]
-            self._actions += dispatch.slow(now)
             self._actions += dispatch.assign(now)
         self._account.look(now, dispatch.parts_on_wire, dispatch.limit, dispatch.concurrency, False)
         actions, self._actions = self._actions, []
