@@ -158,6 +158,8 @@ class Remove:
 
     targets: tuple[Target, ...]
     terms: Terms = field(default_factory=Terms)
+    etags: tuple[str, ...] = ()
+    """Of each, if given: it is removed only while it has this ETag, and nothing beside it is."""
 
 
 @dataclass(frozen=True, slots=True)

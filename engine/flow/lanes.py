@@ -189,13 +189,9 @@ class Lanes:
             self._look(lane, now)
 
     def _looked_up(self, event: Renewed | NotRenewed, now: float) -> None:
-        if isinstance(event, Renewed) and self._signers.renewed(event, now):
-            self._actions.append(Note(f"credentials of {event.role} renewed"))
-            return
-        if isinstance(event, Renewed):
-            event = NotRenewed(event.role, "the same keys were found again")
-        self._actions.append(Note(f"credentials of {event.role} not renewed: {event.text}"))
-        failed = self._dispatch.not_renewed(event, now)
+        said, missing = self._signers.heard(event, now)
+        self._actions.append(Note(said))
+        failed = self._dispatch.not_renewed(missing, now) if missing else None
         if failed is not None:
             self._fail(failed, now)
 

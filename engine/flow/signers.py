@@ -106,6 +106,14 @@ class Signers:
         state.refused = False
         return True
 
+    def heard(self, event: Renewed | NotRenewed, now: float) -> tuple[str, NotRenewed | None]:
+        """What to say of the answer to a look, and that there is nothing newer, if so."""
+        if isinstance(event, Renewed) and self.renewed(event, now):
+            return f"credentials of {event.role} renewed", None
+        if isinstance(event, Renewed):
+            event = NotRenewed(event.role, "the same keys were found again")
+        return f"credentials of {event.role} not renewed: {event.text}", event
+
     def not_renewed(self, event: NotRenewed, now: float) -> None:
         """Nothing was found: the present keys go on. They may be good for a while yet; and where the server
         refuses them it says so itself, to those who clean up as well."""

@@ -89,10 +89,10 @@ def _question(order: orders.Remove | orders.Info | orders.List | orders.Uploads 
             from ..flow.clear import Clear
 
             return Clear(target, late)
-        case orders.Remove(targets):
+        case orders.Remove(targets, etags=etags):
             from ..flow.remove import Remove
 
-            return Remove(targets)
+            return Remove(targets, etags)
         case orders.Info(target):
             from ..flow.info import Info
 

@@ -23,6 +23,7 @@ from gof3r.report import Report, say
 from . import inventory, listing, manifest, mapping, selection
 from .carrying import Carrier, How, Stopped
 from .checking import check
+from .deleting import Deleter
 from .estimate import Estimate
 from .estimate import How as Estimated
 from .items import Item, LocalFile, S3Object
@@ -47,6 +48,7 @@ class Work:
     inventory: str
     mapping: mapping.Mapping | None
     rules: tuple[Rule, ...]
+    if_newer: bool
     name: str
     """By which a journal knows it again."""
 
@@ -74,7 +76,10 @@ def migrate(command: Command, report: Report, environ: Mapping[str, str]) -> Non
     most = resolve.number(command.options, "max-errors", None)
     path = command.options.get("receipts", RECEIPTS)
     with Record(f"{path}.journal", path, work.name) as record:
-        _run(work, how, record, report, environ, most)
+        deleter = None
+        if "delete-source" in command.flags:
+            deleter = Deleter(how.source, how.source_headers, report, environ)
+        _run(work, how, record, report, environ, most, deleter)
 
 
 def _how(command: Command, config: Config, root: str = "") -> How:
@@ -99,18 +104,21 @@ def _work(command: Command) -> Work:
         raise UsageError("--from and --to: one needs the other")
     if bool(arguments) == ("from" in options):
         raise UsageError("what is to be moved? Give a manifest, or --from and --to")
+    if_newer = "if-newer" in command.flags
+    if if_newer and ("from" not in options or listed):
+        raise UsageError("--if-newer: only a listing (--from, --to) says when its objects were modified")
     if listed and arguments:
         raise UsageError("--inventory: it lists --from, and a manifest has its own sources")
     if arguments:
         name = f"{manifest.fingerprint(arguments[0])} in {os.getcwd()} {said}"
-        return Work(arguments[0], "", None, rules, name.strip())
+        return Work(arguments[0], "", None, rules, False, name.strip())
     asked = mapping.mapping(options["from"], options["to"], os.getcwd())
     if listed and not isinstance(asked.source, S3Object):
         raise UsageError("--inventory: it lists a bucket, and --from is a directory")
     name = f"{asked.source} to {asked.destination} {said}"
     if listed:
         name += f" by {manifest.fingerprint(listed)}"
-    return Work("", listed, asked, rules, name.strip())
+    return Work("", listed, asked, rules, if_newer, name.strip())
 
 
 # --- listing ------------------------------------------------------------------
@@ -124,12 +132,24 @@ def _list(work: Work, how: How, take: listing.Take, report: Report, environ: Map
         return listing.given(manifest.read(work.manifest, os.getcwd()), wanted, take)
     if work.inventory:
         return listing.given(inventory.items(work.inventory, asked), _below(asked, wanted), take)
+    newer = _newer(work, asked, how, report, environ)
     if isinstance(asked.source, LocalFile):
-        return listing.files(asked, wanted, take, report)
+        return listing.files(asked, wanted, take, report, newer)
     order = ordering.list_order(
         how.source, environ, asked.source.bucket, asked.source.key, headers=how.source_headers
     )
-    return listing.objects(asked, order, wanted, take, report, environ)
+    return listing.objects(asked, order, wanted, take, report, environ, newer)
+
+
+def _newer(
+    work: Work, asked: mapping.Mapping, how: How, report: Report, environ: Mapping[str, str]
+) -> listing.Newer:
+    if not work.if_newer:
+        return listing.any_age
+    order, there = None, asked.destination
+    if isinstance(there, S3Object):
+        order = ordering.list_order(how.config, environ, there.bucket, there.key, headers=how.headers)
+    return listing.modified(asked, order, report, environ)
 
 
 def _below(asked: mapping.Mapping, wanted: listing.Wanted) -> listing.Wanted:
@@ -144,7 +164,13 @@ def _below(asked: mapping.Mapping, wanted: listing.Wanted) -> listing.Wanted:
 
 
 def _run(
-    work: Work, how: How, record: Record, report: Report, environ: Mapping[str, str], most: int | None
+    work: Work,
+    how: How,
+    record: Record,
+    report: Report,
+    environ: Mapping[str, str],
+    most: int | None,
+    deleter: Deleter | None,
 ) -> None:
     journal = record.journal
     journal.begin()
@@ -154,7 +180,7 @@ def _run(
         twice.extend(journal.add(items, current=work.is_listed))
 
     count = _list(work, how, take, report, environ)
-    if work.is_listed:
+    if work.is_listed and not work.if_newer:  # which lists what is left to do only
         journal.drop_unseen()
     for each in twice:
         _failed_twice(record, each)
@@ -176,7 +202,19 @@ def _run(
         raise
     report.clear()
     record.settle()
+    if deleter is not None:
+        _delete(record, deleter)
     _conclude(record, carrier, before[State.DONE].items, report)
+    if deleter is not None and deleter.left:
+        raise Gof3rError(f"migrate: {deleter.left} sources were not deleted; run it again")
+
+
+def _delete(record: Record, deleter: Deleter) -> None:
+    """Also what an earlier run has carried over and was killed before it could delete it."""
+    after = 0
+    while entries := record.journal.entries(State.DONE, after=after):
+        deleter.delete(entries)
+        after = entries[-1].id
 
 
 def _failed_twice(record: Record, twice: Duplicate) -> None:
@@ -267,7 +305,7 @@ def _time(seconds: float) -> str:
 
 def _verify(command: Command, how: How, report: Report, environ: Mapping[str, str]) -> None:
     given = command.options.keys() & {"from", "to", "inventory", "receipts", "max-errors"}
-    if command.arguments or given or "dry-run" in command.flags:
+    if command.arguments or given or command.flags & {"dry-run", "delete-source", "if-newer"}:
         raise UsageError("--verify: the receipts say all that is to be checked")
     path = command.options["verify"]
     found = check(path, how.config, how.headers, how.memory, report, environ)

@@ -19,6 +19,7 @@ from gof3r.report import Quiet, Report
 
 from . import mapping
 from .items import Identity, Item, LocalFile, S3Object
+from .selection import is_newer
 
 BATCH = 10_000
 """Items that are given away at a time."""
@@ -26,6 +27,15 @@ BATCH = 10_000
 Take = Callable[[list[Item]], None]
 
 Wanted = Callable[[str], bool]
+"""Of a name."""
+
+Newer = Callable[[str, float], bool]
+"""Of a name, and when its source was modified, in epoch seconds."""
+
+
+def any_age(name: str, modified: float) -> bool:
+    """Without --if-newer."""
+    return True
 
 
 def given(items: Iterable[Item], wanted: Wanted, take: Take) -> int:
@@ -50,9 +60,10 @@ def objects(
     take: Take,
     report: Report,
     environ: Mapping[str, str],
+    newer: Newer = any_age,
 ) -> int:
     """What ``order`` lists below the source of ``asked``; how many there were. Raises Gof3rError."""
-    listener = _Pages(asked, wanted, take, report)
+    listener = _Pages(asked, wanted, newer, take, report)
     count = carry_out(order, listener, environ, Ends()).value
     listener.flush()
     assert isinstance(count, int)
@@ -62,8 +73,11 @@ def objects(
 class _Pages(Quiet):
     """Takes a listing's pages as they come."""
 
-    def __init__(self, asked: mapping.Mapping, wanted: Wanted, take: Take, report: Report) -> None:
+    def __init__(
+        self, asked: mapping.Mapping, wanted: Wanted, newer: Newer, take: Take, report: Report
+    ) -> None:
         super().__init__(report)
+        self._newer = newer
         self._asked = asked
         self._wanted = wanted
         self._take = take
@@ -74,7 +88,7 @@ class _Pages(Quiet):
         for entry in value:
             assert isinstance(entry, Listed)
             name = self._asked.name_of(entry.key)
-            if name and self._wanted(name):
+            if name and self._wanted(name) and self._newer(name, entry.modified):
                 self._batch.append(self._asked.item(name, Identity(entry.size, entry.etag)))
         if len(self._batch) >= BATCH:
             self.flush()
@@ -84,7 +98,7 @@ class _Pages(Quiet):
         self._batch = []
 
 
-def files(asked: mapping.Mapping, wanted: Wanted, take: Take, report: Report) -> int:
+def files(asked: mapping.Mapping, wanted: Wanted, take: Take, report: Report, newer: Newer = any_age) -> int:
     """The regular files below the source of ``asked``, links followed to files but not to directories; how
     many there were. Others are named in a warning. Raises Gof3rError where a directory cannot be read."""
     assert isinstance(asked.source, LocalFile)
@@ -96,13 +110,48 @@ def files(asked: mapping.Mapping, wanted: Wanted, take: Take, report: Report) ->
             asked.source.path if isinstance(asked.source, LocalFile) else "", "", report
         ):
             count += 1
-            if wanted(name):
+            if wanted(name) and newer(name, status.st_mtime):
                 yield asked.item(name, Identity(size=status.st_size, mtime_ns=status.st_mtime_ns))
 
     remaining = found()
     while batch := list(islice(remaining, BATCH)):
         take(batch)
     return count
+
+
+def modified(
+    asked: mapping.Mapping, order: orders.List | None, report: Report, environ: Mapping[str, str]
+) -> Newer:
+    """What was modified after what is at its destination, or is not there. ``order`` lists the destination,
+    whose names are kept in memory; None where it is a directory."""
+    if order is None:
+        root = str(asked.destination).rstrip("/")
+
+        def of_file(name: str, when: float) -> bool:
+            try:
+                return is_newer(when, os.stat(f"{root}/{name}").st_mtime)
+            except OSError:
+                return True
+
+        return of_file
+    there = _Times(str(asked.destination).partition("//")[2].partition("/")[2], report)
+    carry_out(order, there, environ, Ends())
+    return lambda name, when: is_newer(when, there.found.get(name))
+
+
+class _Times(Quiet):
+    """When each object below ``prefix`` was put."""
+
+    def __init__(self, prefix: str, report: Report) -> None:
+        super().__init__(report)
+        self._prefix = prefix
+        self.found: dict[str, float] = {}
+
+    def show(self, value: object) -> None:
+        assert isinstance(value, tuple)
+        for entry in value:
+            assert isinstance(entry, Listed)
+            self.found[entry.key.removeprefix(self._prefix)] = entry.modified
 
 
 def _walk(root: str, below: str, report: Report) -> Iterator[tuple[str, os.stat_result]]:

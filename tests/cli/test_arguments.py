@@ -322,3 +322,11 @@ def test_any_value_survives(value: str, spelling: str) -> None:
 @given(st.text(min_size=1).filter(lambda value: value != "--"))
 def test_any_value_survives_as_a_word_of_its_own(value: str) -> None:
     assert parsed(["put", "-k", value]).options == {"key": value}
+
+
+def test_patterns_keep_their_order() -> None:
+    words = ("--exclude", "*.tmp", "--include=a*", "--exclude=ab*")
+    asked = parse(["migrate", *words, "--from=a", "--to=s3://b"])
+    assert isinstance(asked, Command)
+    assert asked.rules == (("exclude", "*.tmp"), ("include", "a*"), ("exclude", "ab*"))
+    assert set(asked.options) == {"from", "to"}

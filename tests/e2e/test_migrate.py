@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import time
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -329,3 +331,66 @@ def test_a_file_whose_upload_was_broken_is_gone_on_with(
     assert relay.sent - before < 2 * PART, "what was there was not sent again"
     assert stored(boto, bucket, "to/large") == noise(4 * PART)
     assert uploads.pending() == []
+
+
+# --- sources that go, and those that stay ------------------------------------------------------------------
+
+
+def test_sources_go_when_they_have_arrived(start: Start, boto: S3Client, bucket: str, tmp_path: Path) -> None:
+    made = fill(boto, bucket, 6)
+    boto.put_object(Bucket=bucket, Key="to/1/ä b1", Body=b"in the way")
+    code, live = start.run(*between(bucket), "--if-none-match", "--delete-source")
+    assert code == 1, live.said
+    assert [key for key in keys(boto, bucket) if key.startswith("from/")] == ["from/1/ä b1"]
+    boto.delete_object(Bucket=bucket, Key="to/1/ä b1")
+    code, live = start.run(*between(bucket), "--if-none-match", "--delete-source")
+    assert code == 0, live.said
+    assert [key for key in keys(boto, bucket) if key.startswith("from/")] == []
+    check(boto, bucket, made)
+
+
+def test_files_go_when_they_have_arrived(start: Start, boto: S3Client, bucket: str, tmp_path: Path) -> None:
+    (tmp_path / "files").mkdir()
+    for name in ("a", "b"):
+        (tmp_path / "files" / name).write_bytes(name.encode())
+    code, live = start.run("migrate", "--from=files", f"--to=s3://{bucket}/to", "--delete-source")
+    assert code == 0, live.said
+    assert list((tmp_path / "files").iterdir()) == []
+    check(boto, bucket, {"a": b"a", "b": b"b"})
+
+
+def test_a_source_that_has_changed_since_stays(
+    start: Start, relay: Relay, boto: S3Client, bucket: str
+) -> None:
+    fill(boto, bucket, 2)
+    name = "from/1/ä b1"
+    relay.before(
+        r"PUT /\S*to/1/%C3%A4%20b1 ", lambda: boto.put_object(Bucket=bucket, Key=name, Body=b"newer")
+    )
+    code, live = start.run(*between(bucket), "--delete-source")
+    assert stored(boto, bucket, name) == b"newer"
+    assert (code, live.said[-1].count("1 ")) == (1, 1), live.said
+
+
+@pytest.mark.parametrize("to_files", [False, True])
+def test_only_what_is_newer_moves(
+    start: Start, boto: S3Client, bucket: str, tmp_path: Path, to_files: bool
+) -> None:
+    (tmp_path / "files").mkdir()
+    for name in ("old", "new", "missing"):
+        (tmp_path / "files" / name).write_bytes(b"mine")
+    os.utime(tmp_path / "files" / "old", (1, 1))
+    for name in ("old", "new"):
+        boto.put_object(Bucket=bucket, Key=f"to/{name}", Body=b"theirs")
+    later = time.time() + 1000
+    os.utime(tmp_path / "files" / "new", (later, later))
+    words = ["--from=files", f"--to=s3://{bucket}/to"]
+    if to_files:
+        words = [f"--from=s3://{bucket}/to", "--to=files"]
+    code, live = start.run("migrate", *words, "--if-newer")
+    assert code == 0, live.said
+    if to_files:
+        found = {path.name: path.read_bytes() for path in (tmp_path / "files").iterdir()}
+        assert found == {"old": b"theirs", "new": b"mine", "missing": b"mine"}
+    else:
+        check(boto, bucket, {"old": b"theirs", "new": b"mine", "missing": b"mine"})
