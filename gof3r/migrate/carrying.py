@@ -31,7 +31,7 @@ from gof3r.engine.values import Header, Target
 from gof3r.report import Quiet, Report
 
 from .estimate import parts_of
-from .files import Sources, Targets, check_same, identity, opened
+from .files import Sources, Targets, check_same, identity, prepared
 from .items import Identity, Item, LocalFile, S3Object
 from .options import config_for
 from .receipts import Receipt
@@ -98,6 +98,7 @@ class Carrier:
         self._most = most
         self._orders: dict[object, orders.Put | orders.Get | orders.Copy] = {}
         """One for each pair of buckets, and of options."""
+        self._todo = 0
         self.failures = 0
         self.carried = 0
         self.bytes = 0
@@ -124,6 +125,8 @@ class Carrier:
         """Until there is nothing to do. Raises Stopped, and Gof3rError for what is no object's fault; what
         was under way then is to do again."""
         journal = self._record.journal
+        self._todo = journal.totals()[State.TODO].items
+        self._head()
         while entries := journal.take(TOGETHER):
             left = {entry.id: entry for entry in entries}
             try:
@@ -180,9 +183,12 @@ class Carrier:
         terms = replace(asked[0].order.terms if isinstance(asked[0], orders.Filed) else asked[0].terms)
         terms = replace(terms, concurrency=lanes, memory=None, part_size=slot)
         listener = _Arrivals(self, there, left, sources)
-        carry_out(
-            orders.Many(tuple(asked), slot, terms), listener, self._environ, Ends(files=sources or targets)
-        )
+        try:
+            ends = Ends(files=sources or targets)
+            carry_out(orders.Many(tuple(asked), slot, terms), listener, self._environ, ends)
+        finally:
+            if targets is not None:
+                targets.close()
         return listener.unfit
 
     # --- a ring for one ------------------------------------------------------------------
@@ -198,7 +204,7 @@ class Carrier:
                 case orders.Put():
                     result, known = self._put(replace(order, resume=True), _path(item))
                 case orders.Get():
-                    with opened(_path(item), self._how.root) as destination:
+                    with prepared(_path(item), self._how.root) as destination:
                         result = self._carry_out(order, Ends(sink=destination.fd))
                         destination.commit()
                     known = item.known
@@ -328,6 +334,7 @@ class Carrier:
         if self._record.arrived(entry.id, written, time.monotonic()):
             self.carried += 1
             self.bytes += receipt.size
+            self._head()
         left.pop(entry.id, None)
         self.tick()
 
@@ -340,6 +347,10 @@ class Carrier:
         self.failures += 1
         if self._most is not None and self.failures > self._most:
             raise Stopped(f"migrate: stopped after {self.failures} failures (--max-errors={self._most})")
+
+    def _head(self) -> None:
+        failed = f", {self.failures} failed" if self.failures else ""
+        self.report.heading = f"{self.carried} of {self._todo} objects{failed}: "
 
     def tick(self) -> None:
         """To be called often: what has arrived gets to the disk in its time."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 import stat
@@ -81,7 +80,7 @@ class Targets:
         """Raises OSError; then nothing of it is left."""
         try:
             if task not in self._open:
-                self._open[task] = opened(self._paths[task], self._roots[task])
+                self._open[task] = prepared(self._paths[task], self._roots[task]).__enter__()
             destination = self._open[task]
             while data:
                 written = os.pwrite(destination.fd, data, offset)
@@ -93,17 +92,21 @@ class Targets:
             self.forget(task)
             raise OSError(errno.EIO, str(error)) from None
 
+    def close(self) -> None:
+        """Nothing is left of what is not complete."""
+        for task in list(self._open):
+            self.forget(task)
+
     def forget(self, task: int) -> None:
         destination = self._open.pop(task, None)
         if destination is not None:
             destination.__exit__(None, None, None)
 
 
-def opened(path: str, root: str) -> Destination:
-    """A file that is to be at ``path``, its directories made. Raises OSError, and Gof3rError where something
-    is in its way."""
+def prepared(path: str, root: str) -> Destination:
+    """The file that is to be at ``path``, its directories made. Raises OSError, and Gof3rError where
+    something is in its way."""
     if root and (why := obstacle(root, path)):
         raise Gof3rError(why)
-    with contextlib.suppress(FileExistsError):
-        os.makedirs(os.path.dirname(path) or "/", exist_ok=True)
-    return Destination(path).__enter__()
+    os.makedirs(os.path.dirname(path) or "/", exist_ok=True)
+    return Destination(path)

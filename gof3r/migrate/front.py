@@ -70,6 +70,11 @@ def migrate(command: Command, report: Report, environ: Mapping[str, str]) -> Non
     work = _work(command)
     if work.mapping is not None and isinstance(work.mapping.destination, LocalFile):
         how = _how(command, config, work.mapping.destination.path)
+    if work.mapping is not None and work.mapping.is_nested and how.config.endpoint == how.source.endpoint:
+        raise UsageError(
+            f"--to: {work.mapping.destination} lies in {work.mapping.source}: each run would move what the last "
+            "one has moved"
+        )
     if "dry-run" in command.flags:
         _estimate(work, how, report, environ)
         return

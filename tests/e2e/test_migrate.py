@@ -274,6 +274,9 @@ def test_too_many_failures_stop_it(start: Start, boto: S3Client, bucket: str) ->
     [
         ((), "what is to be moved?"),
         (("--from=s3://a/b",), "one needs the other"),
+        (("--from=s3://a/b", "--to=s3://a/b/c"), "lies in"),
+        (("--from=s3://a/b", "--to=s3://a/b"), "lies in"),
+        (("m", "--if-newer"), "--if-newer"),
         (("manifest", "--from=a", "--to=s3://b"), "what is to be moved?"),
         (("none.csv",), "cannot be read"),
         (("--from=a", "--to=b"), "two directories"),
