@@ -72,8 +72,8 @@ def migrate(command: Command, report: Report, environ: Mapping[str, str]) -> Non
         how = _how(command, config, work.mapping.destination.path)
     if work.mapping is not None and work.mapping.is_nested and how.config.endpoint == how.source.endpoint:
         raise UsageError(
-            f"--to: {work.mapping.destination} lies in {work.mapping.source}: each run would move what the last "
-            "one has moved"
+            f"--to: {work.mapping.destination} lies in {work.mapping.source}: each run would move what the "
+            "last one has moved"
         )
     if "dry-run" in command.flags:
         _estimate(work, how, report, environ)
