@@ -49,9 +49,13 @@ class Sender:
 
     def send(self, message: object) -> None:
         """Raises BrokenPipeError when the reader has ended."""
+        self.put(message)
+        self.flush()
+
+    def put(self, message: object) -> None:
+        """To be sent with the next ``flush``: several messages in one write wake the reader once."""
         pickled = pickle.dumps(message, pickle.HIGHEST_PROTOCOL)
         self._buffer += _LENGTH.pack(len(pickled)) + pickled
-        self.flush()
 
     def flush(self) -> None:
         """Write what the pipe takes. Raises BrokenPipeError."""

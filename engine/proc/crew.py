@@ -63,6 +63,8 @@ class Crew:
         """The collector has been started."""
         self._unsent: dict[int, Sender] = {}
         """Senders whose pipe is full, by descriptor."""
+        self._said: dict[int, Sender] = {}
+        """Those to whom something was said that has not been written yet, by seat."""
         self._cpu: dict[str, float] = {}
         """CPU seconds of the processes that have ended."""
         self._pipes = {seat: pipe() for seat in range(1, workers + SPARES + 1)}
@@ -100,13 +102,22 @@ class Crew:
         if number not in self._seats:
             return  # it has died, and that is known already
         orders = self._seats[number].orders
-        try:
-            orders.send(message)
-        except BrokenPipeError:
-            return  # it has died: its own pipe's end says so, in order with what it sent before
-        if orders.unsent and orders.fd not in self._unsent:
-            self._unsent[orders.fd] = orders
-            self._poll.register(orders.fd, select.POLLOUT)
+        orders.put(message)
+        if orders.fd not in self._unsent:
+            self._said[number] = orders
+
+    def speak(self) -> None:
+        """What was said since the last time goes out: to each process in one piece. To be called before
+        waiting, and now and then between."""
+        for orders in self._said.values():
+            try:
+                orders.flush()
+            except BrokenPipeError:
+                continue  # it has died: its own pipe's end says so, in order with what it sent before
+            if orders.unsent:
+                self._unsent[orders.fd] = orders
+                self._poll.register(orders.fd, select.POLLOUT)
+        self._said.clear()
 
     def flush(self, fd: int) -> None:
         """``fd`` is ready: when it is a pipe that was full, write on."""
@@ -202,6 +213,7 @@ class Crew:
         if seat is None:
             return False
         self._end(number, seat.pid)
+        self._said.pop(number, None)
         self._give_up(seat.orders)
         seat.orders.close()
         if seat.answers is not None:

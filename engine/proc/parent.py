@@ -173,6 +173,7 @@ class Ring:
             if now >= next_beat:
                 next_beat = now + BEAT
                 self._look(now)
+            self._crew.speak()
             wake = min(next_beat, self._transfer.deadline() or next_beat)
             events = self._poll.poll(max(wake - time.monotonic(), 0.0) * 1000)
             # First, also where poll has not seen it: Ctrl-C ends a producer too, and when that wakes us, the
@@ -184,6 +185,7 @@ class Ring:
             for fd, _ in events:
                 if fd != signals.fd:
                     self._react(fd)
+                    self._crew.speak()
 
     # --- events ------------------------------------------------------------------
 
