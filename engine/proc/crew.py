@@ -228,10 +228,14 @@ class Crew:
                 self.remove(number)
 
     def end(self) -> None:
-        """End everybody."""
-        for number, pid in self.pids.items():
-            self._end(number, pid)
-        self._seats.clear()
+        """End everybody, and leave no descriptor open: another ring may follow."""
+        for number in list(self._seats):
+            self.remove(number)
+        for receiver, sender in self._pipes.values():
+            sender.close()
+            if not self._collected:
+                receiver.close()
+        self._pipes.clear()
 
     def _end(self, number: int, pid: int) -> None:
         name = _name(number)

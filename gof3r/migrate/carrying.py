@@ -229,7 +229,7 @@ class Carrier:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         try:
             known = identity(fd)
-            result = self._carry_out(order, Ends(source=os.dup(fd)))
+            result = self._carry_out(order, Ends(source=fd))
             check_same(known, fd)
             return result, known
         finally:

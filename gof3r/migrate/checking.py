@@ -99,14 +99,13 @@ class _Checker:
         alone = [receipt for receipt in objects if receipt.size > self._limit]
         for receipt in [*alone, *(self._many(small) if small else [])]:
             try:
-                result = carry_out(self._order(receipt), Quiet(self._report), self._environ, self._ends())
+                found = self._read(self._order(receipt))
             except Interrupted:
                 raise
             except Gof3rError as error:
                 self._told(receipt, str(error))
             else:
-                assert isinstance(result.value, events.Receipt)
-                self._told(receipt, differs(receipt, result.value))
+                self._told(receipt, differs(receipt, found))
 
     def _many(self, receipts: list[Receipt]) -> list[Receipt]:
         size = max(1, *(receipt.size for receipt in receipts))
@@ -118,8 +117,14 @@ class _Checker:
         carry_out(order, listener, self._environ, Ends(files=_Nowhere()))
         return listener.unfit
 
-    def _ends(self) -> Ends:
-        return Ends(sink=os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC))
+    def _read(self, order: orders.Get) -> events.Receipt:
+        sink = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+        try:
+            result = carry_out(order, Quiet(self._report), self._environ, Ends(sink=sink))
+        finally:
+            os.close(sink)
+        assert isinstance(result.value, events.Receipt)
+        return result.value
 
     def _order(self, receipt: Receipt) -> orders.Get:
         place = receipt.destination

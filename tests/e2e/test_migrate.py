@@ -152,6 +152,24 @@ def test_names_are_chosen_by_the_last_pattern_that_matches(start: Start, boto: S
     assert [key for key in keys(boto, bucket) if key.startswith("to/")] == ["to/a.tmp", "to/c.txt"]
 
 
+def test_a_ring_for_each_of_many_large_objects_leaves_nothing_open(
+    start: Start, boto: S3Client, bucket: str, tmp_path: Path
+) -> None:
+    (tmp_path / "files").mkdir()
+    made = {str(number): noise(70_000 + number) for number in range(12)}
+    for name, data in made.items():
+        (tmp_path / "files" / name).write_bytes(data)
+    few = 'ulimit -n 40; exec "$@"'
+    code, live = start.run("migrate", "--from=files", f"--to=s3://{bucket}/to", shell=few)
+    assert code == 0, live.said
+    words = ("migrate", f"--from=s3://{bucket}/to", "--to=back", "-s", "50000", "--receipts=back.jsonl")
+    code, live = start.run(*words, shell=few)
+    assert code == 0, live.said
+    assert {path.name: path.read_bytes() for path in (tmp_path / "back").iterdir()} == made
+    code, live = start.run("migrate", "--verify=back.jsonl", shell=few)
+    assert code == 0, live.said
+
+
 # --- again ------------------------------------------------------------------
 
 
