@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import time
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote_plus
 
 import pytest
 
@@ -415,3 +417,49 @@ def test_only_what_is_newer_moves(
         assert found == {"old": b"theirs", "new": b"mine", "missing": b"mine"}
     else:
         check(boto, bucket, {"old": b"theirs", "new": b"mine", "missing": b"mine"})
+
+
+# --- inventories and versions ------------------------------------------------------------------
+
+
+def test_an_inventory_lists_what_moves(start: Start, boto: S3Client, bucket: str, tmp_path: Path) -> None:
+    made = fill(boto, bucket, 6)
+    boto.put_object(Bucket=bucket, Key="from/later", Body=b"not in the inventory")
+    rows = []
+    for name, data in made.items():
+        etag = boto.head_object(Bucket=bucket, Key=f"from/{name}")["ETag"].strip('"')
+        rows.append(f'"{bucket}","{quote_plus(f"from/{name}")}","{len(data)}","{etag}"\n')
+    packed = gzip.compress("".join(rows).encode())
+    (tmp_path / "data").mkdir()
+    (tmp_path / "2026").mkdir()
+    (tmp_path / "data" / "1.csv.gz").write_bytes(packed)
+    manifest = {
+        "sourceBucket": bucket,
+        "destinationBucket": "arn:aws:s3:::inventories",
+        "version": "2016-11-30",
+        "creationTimestamp": "1514944800000",
+        "fileFormat": "CSV",
+        "fileSchema": "Bucket, Key, Size, ETag",
+        "files": [{"key": "x/data/1.csv.gz", "size": len(packed), "MD5checksum": md5(packed)}],
+    }
+    (tmp_path / "2026" / "manifest.json").write_text(json.dumps(manifest))
+    code, live = start.run(*between(bucket), "--inventory=2026/manifest.json")
+    assert code == 0, live.said
+    assert moved(live) == 6
+    check(boto, bucket, made)
+
+
+def test_a_version_that_is_named_is_the_one_that_moves(
+    start: Start, boto: S3Client, bucket: str, versioned: str, tmp_path: Path
+) -> None:
+    first = boto.put_object(Bucket=versioned, Key="k", Body=b"first")["VersionId"]
+    boto.put_object(Bucket=versioned, Key="k", Body=b"second")
+    lines = [
+        {"source": f"s3://{versioned}/k", "destination": f"s3://{bucket}/1", "options": {"versionId": first}},
+        {"source": f"s3://{versioned}/k", "destination": f"s3://{bucket}/2"},
+    ]
+    (tmp_path / "manifest").write_text("\n".join(map(json.dumps, lines)))
+    code, live = start.run("migrate", "manifest")
+    assert code == 0, live.said
+    assert (stored(boto, bucket, "1"), stored(boto, bucket, "2")) == (b"first", b"second")
+    assert receipts(tmp_path)[f"s3://{bucket}/1"]["source_version_id"] == first
