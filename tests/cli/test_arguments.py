@@ -197,13 +197,13 @@ def test_what_the_help_does_not_show_is_refused_in_its_own_words(words: list[str
         ("-h", usage.TOP),
         ("--debug -h", usage.TOP),
         ("--help put", usage.TOP),
-        ("put --help", usage.PUT),
-        ("put -b B -h", usage.PUT),
-        ("--no-ssl get -h", usage.GET),
-        ("cp -h", usage.CP),
-        ("copy -h", usage.CP),
-        ("uploads -h", usage.UPLOADS),
-        ("uploads abort -h", usage.UPLOADS_ABORT),
+        ("put --help", usage.COMMANDS["put"]),
+        ("put -b B -h", usage.COMMANDS["put"]),
+        ("--no-ssl get -h", usage.COMMANDS["get"]),
+        ("cp -h", usage.COMMANDS["cp"]),
+        ("copy -h", usage.COMMANDS["cp"]),
+        ("uploads -h", usage.GROUPS["uploads"]),
+        ("uploads abort -h", usage.COMMANDS["uploads abort"]),
         ("completion -h", usage.COMPLETION),
         ("--version", f"gof3r {__version__}\n"),
         ("-v", f"gof3r {__version__}\n"),
@@ -296,13 +296,13 @@ def test_any_argv_is_understood_or_refused(words: list[str]) -> None:
         assert str(error)
 
 
-@given(WORDS, st.sampled_from([usage.PUT, usage.GET]))
+@given(WORDS, st.sampled_from([usage.COMMANDS["put"], usage.COMMANDS["get"]]))
 def test_the_normal_form_is_its_own_normal_form(words: list[str], text: str) -> None:
     try:
         options, given_arguments = normalise(text, words)
     except UsageError:
         return
-    end = ["--"] if text is usage.GET else []  # for put it is among the arguments
+    end = ["--"] if text is usage.COMMANDS["get"] else []  # for put it is among the arguments
     assert normalise(text, [*options, *end, *given_arguments]) == (options, given_arguments)
 
 

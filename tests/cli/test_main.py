@@ -44,7 +44,11 @@ def gone() -> Iterator[int]:
 
 @pytest.mark.parametrize(
     ("words", "text"),
-    [(["--help"], usage.TOP), (["put", "-h"], usage.PUT), (["get", "--help"], usage.GET)],
+    [
+        (["--help"], usage.TOP),
+        (["put", "-h"], usage.COMMANDS["put"]),
+        (["get", "--help"], usage.COMMANDS["get"]),
+    ],
 )
 def test_help_goes_to_standard_output(
     words: list[str], text: str, capsys: pytest.CaptureFixture[str]

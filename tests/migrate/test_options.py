@@ -10,7 +10,7 @@ from gof3r.config import Config
 from gof3r.engine.errors import UsageError
 from gof3r.migrate import options
 from gof3r.migrate.options import NONE, Options
-from gof3r.usage import CP
+from gof3r.usage.moving import CP
 
 OPTIONS = st.builds(
     Options,
