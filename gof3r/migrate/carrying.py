@@ -11,12 +11,10 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import groupby
 from typing import Literal, cast
 
-from gof3r import ordering
-from gof3r.config import Config, parse_size
 from gof3r.engine import orders
 from gof3r.engine.errors import Gof3rError, Interrupted, TransferError, one_line
 from gof3r.engine.flow import events
@@ -27,13 +25,12 @@ from gof3r.engine.flow.verify import text
 from gof3r.engine.proc.pieces import Ends
 from gof3r.engine.proc.session import carry_out
 from gof3r.engine.s3.listings import UploadListed
-from gof3r.engine.values import Header, Target
 from gof3r.report import Quiet, Report
 
 from .estimate import parts_of
 from .files import Sources, Targets, check_same, identity, prepared
 from .items import Identity, Item, LocalFile, S3Object
-from .options import config_for
+from .ordered import How, Orders
 from .receipts import Receipt
 from .record import Record
 from .states import Entry, Failed, State
@@ -53,33 +50,6 @@ LEAST_SLOT = 1 << 16
 Kind = Literal["put", "get", "copy"]
 
 
-@dataclass(frozen=True, slots=True)
-class How:
-    """What holds for all items of a run."""
-
-    config: Config
-    source: Config
-    """How sources in S3 are reached."""
-    headers: tuple[Header, ...] = ()
-    source_headers: tuple[Header, ...] = ()
-    acl: str = ""
-    if_none_match: bool = False
-    root: str = ""
-    """The directory below which files are written; empty where a manifest names each."""
-
-    @property
-    def part_size(self) -> int:
-        return parse_size(self.config.part_size)
-
-    @property
-    def memory(self) -> int:
-        """Bytes for slots."""
-        if self.config.memory is not None:
-            return parse_size(self.config.memory)
-        concurrency = 10 if isinstance(self.config.concurrency, str) else self.config.concurrency
-        return self.part_size * concurrency
-
-
 class Stopped(Gof3rError):
     """More has failed than was allowed."""
 
@@ -96,8 +66,7 @@ class Carrier:
         self.report = report
         self._environ = environ
         self._most = most
-        self._orders: dict[object, orders.Put | orders.Get | orders.Copy] = {}
-        """One for each pair of buckets, and of options."""
+        self._orders = Orders(how, environ)
         self._todo = 0
         self.failures = 0
         self.carried = 0
@@ -110,7 +79,7 @@ class Carrier:
         for entry in journal.uploads():
             if _kind(entry.item) == "put" and entry.state is State.TODO:
                 continue
-            order = self._order(entry.item)
+            order = self._orders.of(entry.item)
             target, listed = order.target, _Uploads(self.report)
             terms = replace(order.terms, concurrency=1, memory=None)
             carry_out(orders.Uploads(target, terms=terms), listed, self._environ, Ends())
@@ -168,7 +137,7 @@ class Carrier:
         there: list[Entry] = []
         for entry in entries:
             try:
-                order = self._order(entry.item)
+                order = self._orders.of(entry.item)
             except Gof3rError as error:
                 self._failed(entry, error, left)
                 continue
@@ -197,7 +166,7 @@ class Carrier:
         began = time.monotonic()
         item = entry.item
         try:
-            order = self._order(item)
+            order = self._orders.of(item)
             if not isinstance(order, orders.Get):
                 self._record.journal.uploading(entry.id, UNDER_WAY)
             match order:
@@ -237,64 +206,6 @@ class Carrier:
 
     def _carry_out(self, order: orders.Order, ends: Ends) -> orders.Result:
         return carry_out(order, Ticking(self), self._environ, ends)
-
-    def _order(self, item: Item) -> orders.Put | orders.Get | orders.Copy:
-        """Raises UsageError."""
-        source, to = item.source, item.destination
-        # How a place is reached depends on its bucket alone, and takes files to be read.
-        where = (item.options, getattr(source, "bucket", ""), getattr(to, "bucket", ""))
-        if where not in self._orders:
-            self._orders[where] = self._ordered(item)
-        order = self._orders[where]
-        if isinstance(order, orders.Put):
-            assert isinstance(to, S3Object)
-            return replace(order, target=replace(order.target, key=to.key))
-        assert isinstance(source, S3Object)
-        if isinstance(order, orders.Get):
-            return replace(order, target=_at(order.target, source))
-        assert isinstance(to, S3Object)
-        target = replace(order.target, key=to.key)
-        return replace(order, source=_at(order.source, source), target=target)
-
-    def _ordered(self, item: Item) -> orders.Put | orders.Get | orders.Copy:
-        """Nothing is written beside the objects, and nothing is taken unproven. Raises UsageError."""
-        how, own, source, to = self._how, item.options, item.source, item.destination
-        config = config_for(own, replace(how.config, md5=False))
-        there = config_for(own, replace(how.source, md5=False))
-        headers = (*how.headers, *own.headers)
-        acl = own.acl or how.acl
-        if_none_match = how.if_none_match if own.if_none_match is None else own.if_none_match
-        if isinstance(source, LocalFile):
-            assert isinstance(to, S3Object)
-            return ordering.put_order(
-                config,
-                self._environ,
-                to.bucket,
-                to.key,
-                headers=headers,
-                acl=acl,
-                expected_size=None,
-                if_none_match=if_none_match,
-            )
-        read = (*how.source_headers, *own.source_headers)
-        if isinstance(to, LocalFile):
-            order = ordering.get_order(
-                there, self._environ, source.bucket, source.key, version_id=source.version_id, headers=read
-            )
-            return replace(order, unproven=False)
-        copy = ordering.copy_order(
-            config,
-            self._environ,
-            (source.bucket, source.key),
-            (to.bucket, to.key),
-            source_config=there,
-            source_version_id=source.version_id,
-            source_headers=read,
-            headers=headers,
-            acl=acl,
-            if_none_match=if_none_match,
-        )
-        return replace(copy, unproven=False)
 
     # --- what came of it ------------------------------------------------------------------
 
@@ -421,10 +332,6 @@ def cause(error: BaseException) -> str:
     if failure is None:
         return "not verified" if isinstance(error, TransferError) else "refused here"
     return failure.code or (str(failure.status) if failure.status else failure.kind)
-
-
-def _at(target: Target, place: S3Object) -> Target:
-    return replace(target, key=place.key, version_id=place.version_id)
 
 
 def _kind(item: Item) -> Kind:

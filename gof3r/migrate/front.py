@@ -21,12 +21,13 @@ from gof3r.header import parse_header
 from gof3r.report import Report, say
 
 from . import inventory, listing, manifest, mapping, selection
-from .carrying import Carrier, How, Stopped
+from .carrying import Carrier, Stopped
 from .checking import check
 from .deleting import Deleter
 from .estimate import Estimate
 from .estimate import How as Estimated
 from .items import Item, LocalFile, S3Object
+from .ordered import How
 from .record import Record
 from .selection import Rule
 from .states import TWICE, Duplicate, Failed, State

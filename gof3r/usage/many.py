@@ -95,7 +95,9 @@ Options:
 Transfer:
   --checksum=LIST         What to compute, send and prove.
                           Default: md5,crc64nvme.
-  -c --concurrency=N      Parts in flight at once. Default: 10.
+  -c --concurrency=N      Parts of a large object in flight at once. Small
+                          objects are up to 64, in the same memory.
+                          Default: 10.
   -s --partsize=SIZE      Size of parts. What one holds is moved with many
                           others at a time. Default: 20971520.
   --memory=SIZE           Memory for parts in flight (partsize times
