@@ -97,6 +97,8 @@ class Get:
     etag: str = ""
     """Of the object that they are from; empty: any."""
     terms: Terms = field(default_factory=Terms)
+    serial: bool = False
+    """Whether a long stream's md5 is computed where nothing else proves it, though no sidecar is read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +125,8 @@ class Copy:
     server_side: bool = True
     """One service and one identity serve both sides: no byte needs to come here."""
     terms: Terms = field(default_factory=Terms)
+    serial: bool = False
+    """As a get's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,8 +162,6 @@ class Remove:
 
     targets: tuple[Target, ...]
     terms: Terms = field(default_factory=Terms)
-    etags: tuple[str, ...] = ()
-    """Of each, if given: it is removed only while it has this ETag, and nothing beside it is."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,6 @@ _OF_ONE_CALL = frozenset(
     {
         *("help", "bucket", "key", "path", "versionId", "expected-size", "upload-id", "older-than"),
         *("trace", "from", "to", "inventory", "include", "exclude", "receipts", "verify", "dry-run"),
-        "delete-source",
         *("source-header", "source-endpoint", "source-region", "source-profile"),
     }
 )

@@ -20,6 +20,7 @@ from .download import range_work
 from .events import Expect, Receipt, Tell, Warn
 from .inherited import created_with
 from .passing import Passing
+from .plan import MAX_OBJECT
 from .proof import Proof, Prover
 from .server_copy import Cannot, ServerCopy
 from .story import Instruction, Story, Telling, stream_digests
@@ -44,6 +45,7 @@ class Copy:
         digests: tuple[str, ...],
         sidecar: bool,
         unproven: bool,
+        serial: bool = False,
         if_none_match: bool,
         server_side: bool,
         part_size: int,
@@ -65,7 +67,7 @@ class Copy:
             sidecar=sidecar,
             unproven=unproven,
             memory=parts.memory,
-            part_size=part_size,
+            part_size=MAX_OBJECT if serial else part_size,
         )
 
     def story(self) -> Story:

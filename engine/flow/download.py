@@ -12,6 +12,7 @@ from ..values import Part, Target
 from .dispatch import Work
 from .events import Expect, Receipt, Release, Tell
 from .incoming import Incoming
+from .plan import MAX_OBJECT
 from .proof import Prover
 from .story import Story, stream_digests
 
@@ -36,7 +37,8 @@ def range_work(
 
 class Download:
     """One download into ``parts``, in ranges of ``part_size`` bytes unless the object's own parts are needed
-    to prove it. ``digests``, ``sidecar`` and ``unproven`` are the ``Prover``'s. The destination has the first
+    to prove it. ``digests``, ``sidecar`` and ``unproven`` are the ``Prover``'s; ``serial``: whatever
+    the size, an md5 of the stream is worth it. The destination has the first
     ``there`` bytes of the object with ``etag`` already (None: it is not resumed): they are read, and proven
     with the rest."""
 
@@ -49,6 +51,7 @@ class Download:
         digests: tuple[str, ...],
         sidecar: bool,
         unproven: bool,
+        serial: bool = False,
         every: bool = False,
         there: int | None = None,
         etag: str = "",
@@ -67,7 +70,7 @@ class Download:
             unproven=unproven,
             every=every,
             memory=parts.memory,
-            part_size=part_size,
+            part_size=MAX_OBJECT if serial else part_size,
         )
 
     def story(self) -> Story:

@@ -12,15 +12,12 @@ from dataclasses import dataclass
 
 from ..errors import TransferError
 from ..s3 import operations, replies
-from ..values import Failure, Response, Target
+from ..values import Response, Target
 from . import sidecar
 from .events import Show, Warn
 from .proof import look
 from .several import is_single, raise_any
 from .story import Instruction, Story, ask
-
-CHANGED = "PreconditionFailed"
-"""As S3 calls it (If-Match), which not every store knows of a DELETE."""
 
 GONE = 404
 REFUSED = 403
@@ -50,21 +47,17 @@ def _check_deleted(response: Response) -> None:
 
 
 class Remove:
-    """Removes ``targets`` in order; each is shown as ``Removed``. ``etags``: of each, only while it has that
-    one, and no sidecars."""
+    """Removes ``targets`` in order; each is shown as ``Removed``."""
 
-    def __init__(self, targets: tuple[Target, ...], etags: tuple[str, ...] = ()) -> None:
+    def __init__(self, targets: tuple[Target, ...]) -> None:
         self.name = f"rm {targets[0]}" if len(targets) == 1 else "rm"
         self._targets = targets
-        self._etags = etags
 
     def story(self) -> Story:
         """The whole removal, top to bottom; returns how many objects are gone."""
         failed = []
-        for number, target in enumerate(self._targets):
+        for target in self._targets:
             try:
-                if self._etags and not (yield from self._is_still(target, self._etags[number])):
-                    continue
                 yield from self._remove(target)
             except TransferError as error:
                 said = str(error).removeprefix(f"{self.name}: ")
@@ -74,21 +67,8 @@ class Remove:
         yield from raise_any(failed, f"rm: {len(failed)} of {len(self._targets)} objects were not removed")
         return len(self._targets)
 
-    def _is_still(self, target: Target, etag: str) -> Generator[Instruction, object, bool]:
-        """Whether it is there. Raises TransferError when it is another."""
-        try:
-            head = yield from look(self.name, target)
-        except TransferError as error:
-            if error.failure is None or error.failure.status != GONE:
-                raise
-            return False
-        if head.etag != etag:
-            text = f"{self.name}: it has been changed: ETag {head.etag}, expected {etag}"
-            raise TransferError(text, Failure("server", CHANGED, "changed", 412))
-        return True
-
     def _remove(self, target: Target) -> Generator[Instruction, object, None]:
-        beside = () if self._etags else (yield from self._sidecars(target))
+        beside = yield from self._sidecars(target)
         answer = yield from ask(operations.delete_object(target), _check_deleted)
         headers = answer.response.headers
         gone = []

@@ -89,10 +89,10 @@ def _question(order: orders.Remove | orders.Info | orders.List | orders.Uploads 
             from ..flow.clear import Clear
 
             return Clear(target, late)
-        case orders.Remove(targets, etags=etags):
+        case orders.Remove(targets):
             from ..flow.remove import Remove
 
-            return Remove(targets, etags)
+            return Remove(targets)
         case orders.Info(target):
             from ..flow.info import Info
 
@@ -166,6 +166,7 @@ def _download(order: orders.Get, ledger: Ledger, part_size: int) -> tuple[Downlo
         digests=order.checksums,
         sidecar=order.sidecar,
         unproven=order.unproven,
+        serial=order.serial,
         there=order.there if order.resume else None,
         etag=order.etag,
     )
@@ -226,6 +227,7 @@ def _copy(order: orders.Copy, ledger: Ledger) -> tuple[Teller, Feed]:
         digests=order.checksums,
         sidecar=order.sidecar,
         unproven=order.unproven,
+        serial=order.serial,
         if_none_match=order.if_none_match,
         server_side=order.server_side,
         part_size=order.terms.part_size,

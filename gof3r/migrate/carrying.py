@@ -28,7 +28,7 @@ from gof3r.engine.s3.listings import UploadListed
 from gof3r.report import Quiet, Report
 
 from .estimate import parts_of
-from .files import Sources, Targets, check_same, identity, prepared
+from .files import Sources, Targets, check_same, identity, prepared, readable
 from .items import Identity, Item, LocalFile, S3Object
 from .ordered import How, Orders
 from .receipts import Receipt
@@ -41,8 +41,8 @@ TOGETHER = 1000
 MOST_LANES = 64
 """Small objects under way at a time."""
 
-UNDER_WAY = "under way"
-"""In the journal's place for an upload's id: there may be one."""
+SKEW = 900.0
+"""Seconds by which a store's clock may be behind ours: S3 answers nobody whose is further off."""
 
 LEAST_SLOT = 1 << 16
 """Bytes: smaller objects are not told apart."""
@@ -74,7 +74,8 @@ class Carrier:
 
     def abort_left(self) -> None:
         """End the multipart uploads of those objects that were under way when an earlier run was killed, but
-        for those of files that are still to be uploaded: they will be gone on with."""
+        for those of files that are still to be uploaded: they will be gone on with. In the journal's place
+        for an upload's id is the epoch second in which it was begun: older ones are somebody else's."""
         journal = self._record.journal
         for entry in journal.uploads():
             if _kind(entry.item) == "put" and entry.state is State.TODO:
@@ -84,7 +85,7 @@ class Carrier:
             terms = replace(order.terms, concurrency=1, memory=None)
             carry_out(orders.Uploads(target, terms=terms), listed, self._environ, Ends())
             for upload in listed.found:
-                if upload.key == target.key:
+                if upload.key == target.key and upload.initiated >= float(entry.upload_id) - SKEW:
                     ending = orders.Uploads(target, upload_id=upload.upload_id, abort=True, terms=terms)
                     carry_out(ending, Quiet(self.report), self._environ, Ends())
                     self.report.debug(f"upload {upload.upload_id} of {target}, left by a run that was killed")
@@ -147,7 +148,7 @@ class Carrier:
             return []
         paths = [_path(entry.item) for entry in there]
         sources = Sources(paths) if kind == "put" else None
-        targets = Targets(paths, [self._how.root] * len(paths)) if kind == "get" else None
+        targets = Targets(paths, self._how.root, self._how.own) if kind == "get" else None
         lanes = max(2, min(MOST_LANES, self._how.memory // stride(slot)))
         terms = replace(asked[0].order.terms if isinstance(asked[0], orders.Filed) else asked[0].terms)
         terms = replace(terms, concurrency=lanes, memory=None, part_size=slot)
@@ -168,12 +169,12 @@ class Carrier:
         try:
             order = self._orders.of(item)
             if not isinstance(order, orders.Get):
-                self._record.journal.uploading(entry.id, UNDER_WAY)
+                self._record.journal.uploading(entry.id, f"{time.time():.0f}")
             match order:
                 case orders.Put():
                     result, known = self._put(replace(order, resume=True), _path(item))
                 case orders.Get():
-                    with prepared(_path(item), self._how.root) as destination:
+                    with prepared(_path(item), self._how.root, self._how.own) as destination:
                         result = self._carry_out(order, Ends(sink=destination.fd))
                         destination.commit()
                     known = item.known
@@ -195,7 +196,7 @@ class Carrier:
             self.arrived(entry, receipt, known, result.retries, seconds, left)
 
     def _put(self, order: orders.Put, path: str) -> tuple[orders.Result, Identity]:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        fd = readable(path)
         try:
             known = identity(fd)
             result = self._carry_out(order, Ends(source=fd))

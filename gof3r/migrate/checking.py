@@ -27,6 +27,7 @@ from gof3r.engine.values import Header
 from gof3r.report import Quiet, Report
 
 from .carrying import MOST_LANES, TOGETHER
+from .files import identity, readable
 from .items import LocalFile, S3Object
 from .receipts import Receipt, current
 
@@ -181,7 +182,9 @@ def _file_differs(receipt: Receipt, path: str) -> str:
     size = 0
     crc, md5 = checksums.new("crc64nvme"), checksums.new("md5")
     try:
-        with open(path, "rb") as file:
+        with open(readable(path), "rb") as file:
+            if identity(file.fileno()).size != receipt.size:
+                return f"it has {identity(file.fileno()).size} bytes, and {receipt.size} by its receipt"
             for piece in iter(lambda: file.read(PIECE), b""):
                 size += len(piece)
                 crc.update(memoryview(piece))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from gof3r.destination import Destination
 from gof3r.engine.errors import Gof3rError
@@ -26,6 +26,11 @@ def identity(fd: int) -> Identity:
     return Identity(size=status.st_size, mtime_ns=status.st_mtime_ns)
 
 
+def readable(path: str) -> int:
+    """``path``, open for reading; a FIFO without waiting for its writer. Raises OSError."""
+    return os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+
+
 def check_same(before: Identity, fd: int) -> None:
     """Raises Changed when the file has been written to while it was read."""
     if identity(fd) != before:
@@ -41,7 +46,7 @@ class Sources:
 
     def load(self, task: int, room: memoryview) -> int:
         """Read all of it. Raises OSError, also for a file that has grown out of ``room``."""
-        fd = os.open(self._paths[task], os.O_RDONLY | os.O_CLOEXEC)
+        fd = readable(self._paths[task])
         try:
             before = identity(fd)
             size = before.size or 0
@@ -51,7 +56,7 @@ class Sources:
             while length < size and (count := os.readv(fd, [room[length:size]])):
                 length += count
             check_same(before, fd)
-            if length < size:
+            if length < size or os.read(fd, 1):  # some files of the system have more than they say
                 raise Changed(errno.ESTALE, "it was changed while it was read")
             self.found[task] = before
             return length
@@ -66,11 +71,13 @@ class Sources:
 
 
 class Targets:
-    """Files to be written, below the directories ``roots``, each of which appears when it is complete."""
+    """Files to be written, below the directory ``root`` if that is given, but for the run's ``own``; each
+    appears when it is complete."""
 
-    def __init__(self, paths: Sequence[str], roots: Sequence[str]) -> None:
+    def __init__(self, paths: Sequence[str], root: str, own: Collection[str]) -> None:
         self._paths = paths
-        self._roots = roots
+        self._root = root
+        self._own = own
         self._open: dict[int, Destination] = {}
 
     def load(self, task: int, room: memoryview) -> int:
@@ -80,7 +87,7 @@ class Targets:
         """Raises OSError; then nothing of it is left."""
         try:
             if task not in self._open:
-                self._open[task] = prepared(self._paths[task], self._roots[task]).__enter__()
+                self._open[task] = prepared(self._paths[task], self._root, self._own).__enter__()
             destination = self._open[task]
             while data:
                 written = os.pwrite(destination.fd, data, offset)
@@ -103,10 +110,14 @@ class Targets:
             destination.__exit__(None, None, None)
 
 
-def prepared(path: str, root: str) -> Destination:
+def prepared(path: str, root: str, own: Collection[str]) -> Destination:
     """The file that is to be at ``path``, its directories made. Raises OSError, and Gof3rError where
     something is in its way."""
     if root and (why := obstacle(root, path)):
         raise Gof3rError(why)
+    if os.path.realpath(path) in own:
+        raise Gof3rError(f"{path}: this run keeps its receipts and its journal there")
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise Gof3rError(f"{path} is there, and no regular file")
     os.makedirs(os.path.dirname(path) or "/", exist_ok=True)
     return Destination(path)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NoReturn
 
 from gof3r import ordering, resolve
@@ -18,21 +18,24 @@ from gof3r.config import AUTO, Config
 from gof3r.engine.errors import Gof3rError, Interrupted, UsageError, one_line
 from gof3r.engine.flow.plan import human
 from gof3r.header import parse_header
+from gof3r.places import place
 from gof3r.report import Report, say
 
 from . import inventory, listing, manifest, mapping, selection
 from .carrying import Carrier, Stopped
 from .checking import check
-from .deleting import Deleter
 from .estimate import Estimate
 from .estimate import How as Estimated
 from .items import Item, LocalFile, S3Object
 from .ordered import How
 from .record import Record
 from .selection import Rule
-from .states import TWICE, Duplicate, Failed, State
+from .states import MOVED_OVER, TWICE, Duplicate, Failed, State
 
 RECEIPTS = "gof3r-receipts.jsonl"
+
+OWN = ("", ".journal", ".journal-wal", ".journal-shm", ".journal-journal")
+"""Files of a run's own, by what follows the receipts' name."""
 
 CONNECTION_RATE = 90e6
 """Bytes a second that S3 gives one connection, for an estimate."""
@@ -68,24 +71,38 @@ def migrate(command: Command, report: Report, environ: Mapping[str, str]) -> Non
     if "verify" in command.options:
         _verify(command, how, report, environ)
         return
-    work = _work(command)
+    work = _work(command, how, environ)
     if work.mapping is not None and isinstance(work.mapping.destination, LocalFile):
         how = _how(command, config, work.mapping.destination.path)
-    if work.mapping is not None and work.mapping.is_nested and how.config.endpoint == how.source.endpoint:
-        raise UsageError(
-            f"--to: {work.mapping.destination} lies in {work.mapping.source}: each run would move what the "
-            "last one has moved"
-        )
+    _check(work, how, environ)
     if "dry-run" in command.flags:
         _estimate(work, how, report, environ)
         return
     most = resolve.number(command.options, "max-errors", None)
+    if most is not None and most < 0:
+        raise UsageError("--max-errors: a number of failures, 0 or more")
     path = command.options.get("receipts", RECEIPTS)
+    how = replace(how, own=frozenset(os.path.realpath(f"{path}{end}") for end in OWN))
     with Record(f"{path}.journal", path, work.name) as record:
-        deleter = None
-        if "delete-source" in command.flags:
-            deleter = Deleter(how.source, how.source_headers, report, environ)
-        _run(work, how, record, report, environ, most, deleter)
+        _run(work, how, record, report, environ, most)
+
+
+def _is_one_store(how: How, environ: Mapping[str, str]) -> bool:
+    return place(how.config, environ).endpoint == place(how.source, environ).endpoint
+
+
+def _check(work: Work, how: How, environ: Mapping[str, str]) -> None:
+    """Raises UsageError for what would undo itself, or cannot be meant."""
+    asked = work.mapping
+    if asked is None:
+        return
+    if asked.is_nested and _is_one_store(how, environ):
+        raise UsageError(
+            f"--to: {asked.destination} lies in {asked.source}: each run would move what the last one has "
+            "moved"
+        )
+    if isinstance(asked.destination, LocalFile) and (how.if_none_match or how.acl or how.headers):
+        raise UsageError("--if-none-match, --acl and --header are for objects, and --to is a directory")
 
 
 def _how(command: Command, config: Config, root: str = "") -> How:
@@ -100,11 +117,13 @@ def _how(command: Command, config: Config, root: str = "") -> How:
     )
 
 
-def _work(command: Command) -> Work:
+def _work(command: Command, how: How, environ: Mapping[str, str]) -> Work:
     options, arguments = command.options, command.arguments
     rules = tuple(Rule(kind == "include", pattern) for kind, pattern in command.rules)
     selection.wanted(rules)  # for its errors
     said = " ".join(f"--{kind}={pattern}" for kind, pattern in command.rules)
+    there, here = (place(each, environ).endpoint for each in (how.source, how.config))
+    said += f" at {there} and {here}"
     listed = options.get("inventory", "")
     if ("from" in options) != ("to" in options):
         raise UsageError("--from and --to: one needs the other")
@@ -116,6 +135,10 @@ def _work(command: Command) -> Work:
     if listed and arguments:
         raise UsageError("--inventory: it lists --from, and a manifest has its own sources")
     if arguments:
+        if not os.path.isfile(arguments[0]) and os.path.exists(arguments[0]):
+            raise UsageError(
+                one_line(f"{arguments[0]}: a manifest is read twice, and this is no regular file")
+            )
         name = f"{manifest.fingerprint(arguments[0])} in {os.getcwd()} {said}"
         return Work(arguments[0], "", None, rules, False, name.strip())
     asked = mapping.mapping(options["from"], options["to"], os.getcwd())
@@ -140,7 +163,7 @@ def _list(work: Work, how: How, take: listing.Take, report: Report, environ: Map
         return listing.given(inventory.items(work.inventory, asked), _below(asked, wanted), take)
     newer = _newer(work, asked, how, report, environ)
     if isinstance(asked.source, LocalFile):
-        return listing.files(asked, wanted, take, report, newer)
+        return listing.files(asked, wanted, take, report, how.own, newer)
     order = ordering.list_order(
         how.source, environ, asked.source.bucket, asked.source.key, headers=how.source_headers
     )
@@ -176,7 +199,6 @@ def _run(
     report: Report,
     environ: Mapping[str, str],
     most: int | None,
-    deleter: Deleter | None,
 ) -> None:
     journal = record.journal
     journal.begin()
@@ -186,10 +208,13 @@ def _run(
         twice.extend(journal.add(items, current=work.is_listed))
 
     count = _list(work, how, take, report, environ)
+    for name, source in journal.overlapping() if _is_one_store(how, environ) else ():
+        _failed(record, name, MOVED_OVER, f"{name}: it is the source of another, {source}")
     if work.is_listed and not work.if_newer:  # which lists what is left to do only
         journal.drop_unseen()
     for each in twice:
-        _failed_twice(record, each)
+        text = f"{each.destination}: from {each.first} and from {each.second}"
+        _failed(record, each.destination, TWICE, text)
     before = journal.totals()
     todo = before[State.TODO]
     report.debug(f"{count} listed, {todo.items} to do, {before[State.DONE].items} done")
@@ -208,26 +233,13 @@ def _run(
         raise
     report.clear()
     record.settle()
-    if deleter is not None:
-        _delete(record, deleter)
     _conclude(record, carrier, before[State.DONE].items, report)
-    if deleter is not None and deleter.left:
-        raise Gof3rError(f"migrate: {deleter.left} sources were not deleted; run it again")
 
 
-def _delete(record: Record, deleter: Deleter) -> None:
-    """Also what an earlier run has carried over and was killed before it could delete it."""
-    after = 0
-    while entries := record.journal.entries(State.DONE, after=after):
-        deleter.delete(entries)
-        after = entries[-1].id
-
-
-def _failed_twice(record: Record, twice: Duplicate) -> None:
-    entry = record.journal.entry(twice.destination)
+def _failed(record: Record, destination: str, cause: str, text: str) -> None:
+    entry = record.journal.entry(destination)
     if entry is not None:
-        text = f"{twice.destination}: from {twice.first} and from {twice.second}"
-        record.journal.failed([Failed(entry.id, TWICE, one_line(text))])
+        record.journal.failed([Failed(entry.id, cause, one_line(text))])
 
 
 def _so_far(record: Record) -> str:
@@ -311,7 +323,7 @@ def _time(seconds: float) -> str:
 
 def _verify(command: Command, how: How, report: Report, environ: Mapping[str, str]) -> None:
     given = command.options.keys() & {"from", "to", "inventory", "receipts", "max-errors"}
-    if command.arguments or given or command.flags & {"dry-run", "delete-source", "if-newer"}:
+    if command.arguments or given or command.flags & {"dry-run", "if-newer"}:
         raise UsageError("--verify: the receipts say all that is to be checked")
     path = command.options["verify"]
     found = check(path, how.config, how.headers, how.memory, report, environ)

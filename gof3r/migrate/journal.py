@@ -149,6 +149,16 @@ class Journal:
                 (self._pass,),
             ).rowcount
 
+    def overlapping(self) -> list[tuple[str, str]]:
+        """Destinations to do that are another item's source as well, each with that one's destination: one of
+        both would overwrite what the other is to read."""
+        with self._told():
+            rows = self._db.execute(
+                "SELECT b.destination, a.destination FROM item a JOIN item b ON b.destination = a.source "
+                "WHERE b.state = 0"
+            ).fetchall()
+        return [(_text(destination), _text(other)) for destination, other in rows]
+
     def learn(self, known: Iterable[tuple[int, Identity]]) -> None:
         """What a look has shown of sources that are to do: sizes are what they are ordered and counted by."""
         rows = [

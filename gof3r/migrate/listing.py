@@ -7,7 +7,7 @@ takes them, some thousands at a time, while the listing goes on.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from itertools import islice
 
 from gof3r.engine import orders
@@ -98,9 +98,17 @@ class _Pages(Quiet):
         self._batch = []
 
 
-def files(asked: mapping.Mapping, wanted: Wanted, take: Take, report: Report, newer: Newer = any_age) -> int:
+def files(
+    asked: mapping.Mapping,
+    wanted: Wanted,
+    take: Take,
+    report: Report,
+    own: Collection[str],
+    newer: Newer = any_age,
+) -> int:
     """The regular files below the source of ``asked``, links followed to files but not to directories; how
-    many there were. Others are named in a warning. Raises Gof3rError where a directory cannot be read."""
+    many there were. ``own``: real paths of files that are left out. Others than regular files are named in a
+    warning. Raises Gof3rError where a directory cannot be read."""
     assert isinstance(asked.source, LocalFile)
     count = 0
 
@@ -110,7 +118,8 @@ def files(asked: mapping.Mapping, wanted: Wanted, take: Take, report: Report, ne
             asked.source.path if isinstance(asked.source, LocalFile) else "", "", report
         ):
             count += 1
-            if wanted(name) and newer(name, status.st_mtime):
+            path = os.path.realpath(f"{asked.source}/{name}") if own else ""
+            if wanted(name) and newer(name, status.st_mtime) and path not in own:
                 yield asked.item(name, Identity(size=status.st_size, mtime_ns=status.st_mtime_ns))
 
     remaining = found()

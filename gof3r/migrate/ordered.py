@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from gof3r import ordering
 from gof3r.config import Config, parse_size
 from gof3r.engine import orders
+from gof3r.engine.errors import UsageError
 from gof3r.engine.values import Header, Target
 
 from .items import Item, LocalFile, S3Object
@@ -29,6 +30,8 @@ class How:
     source_headers: tuple[Header, ...] = ()
     acl: str = ""
     if_none_match: bool = False
+    own: frozenset[str] = frozenset()
+    """Files of the run's own, which it neither moves nor writes over: real paths."""
     root: str = ""
     """The directory below which files are written; empty where a manifest names each."""
 
@@ -94,10 +97,14 @@ class Orders:
             )
         read = (*how.source_headers, *own.source_headers)
         if isinstance(to, LocalFile):
+            if if_none_match or acl or headers:
+                raise UsageError(
+                    "--if-none-match, --acl and --header are for objects, and this goes to a file"
+                )
             order = ordering.get_order(
                 there, self._environ, source.bucket, source.key, version_id=source.version_id, headers=read
             )
-            return replace(order, unproven=False)
+            return replace(order, unproven=False, serial=True)
         copy = ordering.copy_order(
             config,
             self._environ,
@@ -110,7 +117,7 @@ class Orders:
             acl=acl,
             if_none_match=if_none_match,
         )
-        return replace(copy, unproven=False)
+        return replace(copy, unproven=False, serial=True)
 
 
 def _at(target: Target, place: S3Object) -> Target:

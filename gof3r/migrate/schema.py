@@ -146,7 +146,9 @@ def opened(db: sqlite3.Connection, path: str, work: str) -> None:
     known = str(db.execute("SELECT value FROM meta WHERE name = 'work'").fetchone()[0])
     if known != work:
         raise UsageError(
-            one_line(f"{path}: the journal of another migration, expected {work[:80]}, got {known[:80]}")
+            one_line(
+                f"{path}: the journal of another migration ({known}), not of {work}: use other --receipts"
+            )
         )
 
 

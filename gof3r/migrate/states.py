@@ -83,4 +83,5 @@ class Cause:
 
 
 TWICE = "two sources for one destination"
+MOVED_OVER = "a destination that is another's source"
 REFUSED = "refused"

@@ -80,8 +80,6 @@ Options:
   --dry-run               Say what would be moved, and what it would take.
   --if-newer              Only what was modified after what is at its
                           destination, or is not there (with --from).
-  --delete-source         Delete each source when its receipt is on the disk,
-                          if it is still what was moved.
   --max-errors=N          Stop after more than N failures.
   --acl=NAME              Canned ACL of the objects.
   --if-none-match         Never overwrite: what is there is a failure.

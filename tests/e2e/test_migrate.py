@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote_plus
 
+import boto3
 import pytest
+from botocore.config import Config
 
 from tests.conftest import Server
 from tests.e2e.conftest import Uploads, keys, md5, stored
@@ -356,43 +358,7 @@ def test_a_file_whose_upload_was_broken_is_gone_on_with(
     assert uploads.pending() == []
 
 
-# --- sources that go, and those that stay ------------------------------------------------------------------
-
-
-def test_sources_go_when_they_have_arrived(start: Start, boto: S3Client, bucket: str, tmp_path: Path) -> None:
-    made = fill(boto, bucket, 6)
-    boto.put_object(Bucket=bucket, Key="to/1/ä b1", Body=b"in the way")
-    code, live = start.run(*between(bucket), "--if-none-match", "--delete-source")
-    assert code == 1, live.said
-    assert [key for key in keys(boto, bucket) if key.startswith("from/")] == ["from/1/ä b1"]
-    boto.delete_object(Bucket=bucket, Key="to/1/ä b1")
-    code, live = start.run(*between(bucket), "--if-none-match", "--delete-source")
-    assert code == 0, live.said
-    assert [key for key in keys(boto, bucket) if key.startswith("from/")] == []
-    check(boto, bucket, made)
-
-
-def test_files_go_when_they_have_arrived(start: Start, boto: S3Client, bucket: str, tmp_path: Path) -> None:
-    (tmp_path / "files").mkdir()
-    for name in ("a", "b"):
-        (tmp_path / "files" / name).write_bytes(name.encode())
-    code, live = start.run("migrate", "--from=files", f"--to=s3://{bucket}/to", "--delete-source")
-    assert code == 0, live.said
-    assert list((tmp_path / "files").iterdir()) == []
-    check(boto, bucket, {"a": b"a", "b": b"b"})
-
-
-def test_a_source_that_has_changed_since_stays(
-    start: Start, relay: Relay, boto: S3Client, bucket: str
-) -> None:
-    fill(boto, bucket, 2)
-    name = "from/1/ä b1"
-    relay.before(
-        r"PUT /\S*to/1/%C3%A4%20b1 ", lambda: boto.put_object(Bucket=bucket, Key=name, Body=b"newer")
-    )
-    code, live = start.run(*between(bucket), "--delete-source")
-    assert stored(boto, bucket, name) == b"newer"
-    assert (code, live.said[-1].count("1 ")) == (1, 1), live.said
+# --- what is newer ------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("to_files", [False, True])
@@ -463,3 +429,83 @@ def test_a_version_that_is_named_is_the_one_that_moves(
     assert code == 0, live.said
     assert (stored(boto, bucket, "1"), stored(boto, bucket, "2")) == (b"first", b"second")
     assert receipts(tmp_path)[f"s3://{bucket}/1"]["source_version_id"] == first
+
+
+# --- what cannot be, or must not ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("to_file", [False, True])
+def test_a_large_object_that_only_its_md5_proves(
+    start: Start, other: tuple[LocalS3, S3Client], boto: S3Client, bucket: str, tmp_path: Path, to_file: bool
+) -> None:
+    server, their = other
+    (tmp_path / "credentials").write_text(
+        f"[old]\naws_access_key_id={server.access_key}\naws_secret_access_key={server.secret_key}\n"
+    )
+    old = boto3.client(
+        "s3",
+        endpoint_url=server.endpoint,
+        region_name=server.region,
+        aws_access_key_id=server.access_key,
+        aws_secret_access_key=server.secret_key,
+        config=Config(request_checksum_calculation="when_required"),
+    )
+    old.put_object(Bucket=server.bucket, Key="from/k", Body=noise(2 * PART + 1))
+    to = "back" if to_file else f"s3://{bucket}/to"
+    words = ["migrate", f"--from=s3://{server.bucket}/from", f"--to={to}", *SMALL]
+    words += [f"--source-endpoint={server.endpoint}", "--source-profile=old"]
+    code, live = start.run(*words, env={"AWS_SHARED_CREDENTIALS_FILE": str(tmp_path / "credentials")})
+    assert code == 0, live.said
+    data = (tmp_path / "back" / "k").read_bytes() if to_file else stored(boto, bucket, "to/k")
+    assert data == noise(2 * PART + 1)
+
+
+def test_a_destination_that_is_the_source_of_another_is_not_overwritten(
+    start: Start, boto: S3Client, bucket: str, tmp_path: Path
+) -> None:
+    for key in ("1", "2"):
+        boto.put_object(Bucket=bucket, Key=key, Body=key.encode())
+    url = f"s3://{bucket}"
+    (tmp_path / "swap.csv").write_text(f"{url}/1,{url}/2\n{url}/2,{url}/1\n")
+    code, live = start.run("migrate", "swap.csv")
+    assert code == 1
+    assert "a destination that is another's source" in live.said[-2]
+    assert (stored(boto, bucket, "1"), stored(boto, bucket, "2")) == (b"1", b"2")
+    for key in ("T/T/a", "T/T/T/a"):
+        boto.put_object(Bucket=bucket, Key=key, Body=key.encode())
+    code, live = start.run("migrate", f"--from={url}/T/T", f"--to={url}/T", "--receipts=t")
+    assert code == 1
+    assert stored(boto, bucket, "T/T/a") == b"T/T/a"
+
+
+def test_a_run_leaves_its_own_files_alone(start: Start, boto: S3Client, bucket: str, tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"a")
+    for _ in range(2):
+        code, live = start.run("migrate", "--from=.", f"--to=s3://{bucket}/to")
+        assert code == 0, live.said
+    check(boto, bucket, {"a": b"a"})
+    boto.put_object(Bucket=bucket, Key=f"to/{RECEIPTS}", Body=b"not these")
+    code, live = start.run("migrate", f"--from=s3://{bucket}/to", "--to=.", "--receipts=b")
+    assert code == 0, live.said
+    code, live = start.run("migrate", f"--from=s3://{bucket}/to", "--to=.", f"--receipts={RECEIPTS}2")
+    boto.put_object(Bucket=bucket, Key="to/own", Body=b"not these")
+    code, live = start.run("migrate", f"--from=s3://{bucket}/to", "--to=.", "--receipts=own")
+    assert code == 1
+    assert any("keeps its receipts" in line for line in live.said)
+
+
+@pytest.mark.parametrize("what", ["fifo", "/dev/null", "/proc/cpuinfo"])
+def test_what_is_no_regular_file_is_a_failure(
+    start: Start, boto: S3Client, bucket: str, tmp_path: Path, what: str
+) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    boto.put_object(Bucket=bucket, Key="from", Body=b"1")
+    (tmp_path / "up.csv").write_text(f"{what},s3://{bucket}/to\n")
+    assert start.run("migrate", "up.csv", "--receipts=up")[0] == 1
+    assert keys(boto, bucket) == ["from"]
+    if what != "/proc/cpuinfo":
+        (tmp_path / "down.csv").write_text(f"s3://{bucket}/from,{what}\n")
+        assert start.run("migrate", "down.csv", "--receipts=down")[0] == 1
+    (tmp_path / "up.jsonl").write_text("{}")
+    code, live = start.run("migrate", "/dev/stdin", stdin=b"a,s3://b/c")
+    assert (code, "is read twice" in live.said[0]) == (2, True)

@@ -99,7 +99,8 @@ def test_a_stopped_put_keeps_its_upload_and_prints_the_command_that_goes_on(
 def test_a_put_that_fails_says_so_in_one_line_and_keeps_its_upload_in_another(
     start: Start, uploads: Uploads, bucket: str
 ) -> None:
-    command = ("sh", "-c", f"head -c {2 * PART} /dev/zero; exit 3")
+    # More than the slots hold: when all of it is read, some of it has been sent.
+    command = ("sh", "-c", f"head -c {6 * PART} /dev/zero; exit 3")
     code, put = start.run("put", "-b", bucket, *KEY, "--", *command)
     assert code == 1
     (left,) = uploads.pending()

@@ -177,15 +177,3 @@ def test_a_network_that_fails_stops_all() -> None:
     desk.on("delete_object a", instead(RESET), instead(RESET), instead(RESET)).run()
     assert "rm s3://bucket/a: delete_object: network error (curl 56)" in desk.error
     assert "delete_object b" not in desk.log
-
-
-def test_with_its_etag_an_object_goes_only_while_it_has_that_and_nothing_beside_it() -> None:
-    store = Bucket()
-    for key in ("same", "changed"):
-        store.keep(key.encode(), path=f"/bucket/{key}")
-        store.keep_sidecar(key.encode(), path=f"/bucket/.md5/{key}.md5")
-    targets = tuple(replace(TARGET, key=key) for key in ("same", "changed", "gone"))
-    etags = (store.objects["/bucket/same"].etag, "0" * 32, "0" * 32)
-    desk = Desk(Remove(targets, etags), store).run()
-    assert "changed: it has been changed: ETag" in desk.error
-    assert sorted(store.objects) == ["/bucket/.md5/changed.md5", "/bucket/.md5/same.md5", "/bucket/changed"]

@@ -461,7 +461,7 @@ def other_format(path: Path) -> None:
         (other_format, "its format is 2, and this version reads 1"),
         (
             lambda path: Journal(str(path), "sha256:ff").close(),
-            "another migration, expected work, got sha256:ff",
+            "another migration (sha256:ff), not of work: use other --receipts",
         ),
     ],
 )
