@@ -4,8 +4,11 @@ not of its kind, or a number that no measurement can have; the error names the p
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from typing import TypeVar
+
+from gof3r.engine.errors import UsageError, one_line
 
 Value = TypeVar("Value")
 Read = Callable[[object], Value]
@@ -96,3 +99,16 @@ def fact(value: object) -> object:
         elif not isinstance(one, (str, bool, type(None))):
             raise ValueError("neither text nor number, nor a table of them")
     return value
+
+
+def document(text: str | bytes, read: Read[Value], wrong: str) -> Value:
+    """What ``read`` makes of the JSON document ``text``. Raises UsageError, one line: ``wrong``, and why."""
+    try:
+        return read(json.loads(text))
+    except RecursionError:  # of a hundred thousand brackets
+        why = "nested too deeply"
+    except json.JSONDecodeError as error:
+        why = f"no JSON: {error}"
+    except ValueError as error:
+        why = str(error)
+    raise UsageError(one_line(f"{wrong}: {why}"))

@@ -19,7 +19,6 @@ from typing import Literal, get_args
 from gof3r import fields
 from gof3r.config import CHECKSUMS, CONCURRENCY, PART_SIZE
 from gof3r.engine.books import PERCENTS, Bottleneck
-from gof3r.engine.errors import UsageError, one_line
 from gof3r.fields import field
 
 Mode = Literal["put", "get", "mixed"]
@@ -229,16 +228,7 @@ def _result(one: Measured) -> dict[str, object]:
 def from_json(text: str, name: str) -> Run:
     """The run that ``as_json`` made ``text`` of. Raises UsageError, one line that begins with the file's
     ``name``, for any other text."""
-    try:
-        # RecursionError: of a hundred thousand brackets.
-        return _run(json.loads(text))
-    except RecursionError:
-        why = "nested too deeply"
-    except json.JSONDecodeError as error:
-        why = f"no JSON: {error}"
-    except ValueError as error:
-        why = str(error)
-    raise UsageError(one_line(f"{name} is no result of gof3r bench: {why}"))
+    return fields.document(text, _run, f"{name} is no result of gof3r bench")
 
 
 def _run(found: object) -> Run:

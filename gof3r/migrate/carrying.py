@@ -140,7 +140,7 @@ class Carrier:
             try:
                 order = self._orders.of(entry.item)
             except Gof3rError as error:
-                self._failed(entry, error, left)
+                self.failed(entry, error, left)
                 continue
             asked.append(order if isinstance(order, orders.Copy) else orders.Filed(order))
             there.append(entry)
@@ -150,7 +150,7 @@ class Carrier:
         sources = Sources(paths) if kind == "put" else None
         targets = Targets(paths, self._how.root, self._how.own) if kind == "get" else None
         lanes = max(2, min(MOST_LANES, self._how.memory // stride(slot)))
-        terms = replace(asked[0].order.terms if isinstance(asked[0], orders.Filed) else asked[0].terms)
+        terms = asked[0].order.terms if isinstance(asked[0], orders.Filed) else asked[0].terms
         terms = replace(terms, concurrency=lanes, memory=None, part_size=slot)
         listener = _Arrivals(self, there, left, sources)
         try:
@@ -183,13 +183,13 @@ class Carrier:
         except Interrupted:
             raise
         except OSError as error:
-            self._failed(entry, Gof3rError(f"{_path(item)}: {error.strerror}"), left)
+            self.failed(entry, Gof3rError(f"{_path(item)}: {error.strerror}"), left)
         except Gof3rError as error:
             if isinstance(error, TransferError) and ends_all(error):
                 raise
             if not error.kept:  # else it is gone on with, or ended, by the next run
                 self._record.journal.uploading(entry.id, "")
-            self._failed(entry, error, left)
+            self.failed(entry, error, left)
         else:
             receipt = cast(events.Receipt, result.value)
             seconds = time.monotonic() - began
@@ -221,7 +221,7 @@ class Carrier:
     ) -> None:
         """``entry`` is at its destination, verified."""
         if not receipt.proofs:
-            self._failed(entry, Gof3rError(f"{entry.item.destination}: nothing proves it"), left)
+            self.failed(entry, Gof3rError(f"{entry.item.destination}: nothing proves it"), left)
             return
         source = entry.item.source
         if isinstance(source, S3Object):
@@ -251,9 +251,7 @@ class Carrier:
         self.tick()
 
     def failed(self, entry: Entry, error: BaseException, left: dict[int, Entry]) -> None:
-        self._failed(entry, error, left)
-
-    def _failed(self, entry: Entry, error: BaseException, left: dict[int, Entry]) -> None:
+        """``entry`` is not at its destination. Raises Stopped."""
         self._record.journal.failed([Failed(entry.id, cause(error), one_line(str(error)))])
         left.pop(entry.id, None)
         self.failures += 1

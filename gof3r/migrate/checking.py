@@ -94,7 +94,7 @@ class _Checker:
     def batch(self, receipts: list[Receipt]) -> None:
         for receipt in receipts:
             if isinstance(receipt.destination, LocalFile):
-                self._told(receipt, _file_differs(receipt, receipt.destination.path))
+                self.told(receipt, _file_differs(receipt, receipt.destination.path))
         objects = [receipt for receipt in receipts if isinstance(receipt.destination, S3Object)]
         small = [receipt for receipt in objects if receipt.size <= self._limit]
         alone = [receipt for receipt in objects if receipt.size > self._limit]
@@ -104,9 +104,9 @@ class _Checker:
             except Interrupted:
                 raise
             except Gof3rError as error:
-                self._told(receipt, str(error))
+                self.told(receipt, str(error))
             else:
-                self._told(receipt, differs(receipt, found))
+                self.told(receipt, differs(receipt, found))
 
     def _many(self, receipts: list[Receipt]) -> list[Receipt]:
         size = max(1, *(receipt.size for receipt in receipts))
@@ -140,7 +140,8 @@ class _Checker:
         )
         return replace(order, unproven=False)
 
-    def _told(self, receipt: Receipt, why: str) -> None:
+    def told(self, receipt: Receipt, why: str) -> None:
+        """What was found of one; ``why`` it is wrong, or ""."""
         self.found.objects += 1
         self.found.bytes += receipt.size
         if why:
@@ -161,9 +162,9 @@ class _Arrivals(Quiet):
         if isinstance(value.error, Unfit):
             self.unfit.append(receipt)
         elif value.receipt is not None:
-            self._checker._told(receipt, differs(receipt, value.receipt))
+            self._checker.told(receipt, differs(receipt, value.receipt))
         elif not isinstance(value.error, Interrupted):
-            self._checker._told(receipt, str(value.error))
+            self._checker.told(receipt, str(value.error))
 
 
 def differs(receipt: Receipt, found: events.Receipt) -> str:

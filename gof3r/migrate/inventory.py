@@ -10,7 +10,6 @@ old, so what it knows of a source serves for order and estimates, never to see w
 
 from __future__ import annotations
 
-import json
 import os.path
 import re
 from collections.abc import Iterator
@@ -54,29 +53,24 @@ class Inventory:
 def from_json(text: str, name: str) -> Inventory:
     """Of a manifest.json. Raises UsageError, one line that begins with the file's ``name``, for anything
     else."""
-    try:
-        found = json.loads(text)
-        form = field(found, "fileFormat", fields.text)
-        if form != "CSV":
-            raise ValueError(f"fileFormat: expected CSV, got {form!r}")
-        columns = tuple(column.strip() for column in field(found, "fileSchema", fields.text).split(","))
-        for needed in ("Bucket", "Key"):
-            if needed not in columns:
-                raise ValueError(f"fileSchema: expected a column {needed}, got {', '.join(columns)}")
-        if len(set(columns)) < len(columns):
-            raise ValueError(f"fileSchema: expected each column once, got {', '.join(columns)}")
-        return Inventory(
-            field(found, "sourceBucket", fields.text),
-            columns,
-            field(found, "files", fields.list_of(_data_file)),
-        )
-    except RecursionError:
-        why = "nested too deeply"
-    except json.JSONDecodeError as error:
-        why = f"no JSON: {error}"
-    except ValueError as error:
-        why = str(error)
-    raise UsageError(one_line(f"{name} is no manifest.json of an S3 Inventory: {why}"))
+    return fields.document(text, _inventory, f"{name} is no manifest.json of an S3 Inventory")
+
+
+def _inventory(found: object) -> Inventory:
+    form = field(found, "fileFormat", fields.text)
+    if form != "CSV":
+        raise ValueError(f"fileFormat: expected CSV, got {form!r}")
+    columns = tuple(column.strip() for column in field(found, "fileSchema", fields.text).split(","))
+    for needed in ("Bucket", "Key"):
+        if needed not in columns:
+            raise ValueError(f"fileSchema: expected a column {needed}, got {', '.join(columns)}")
+    if len(set(columns)) < len(columns):
+        raise ValueError(f"fileSchema: expected each column once, got {', '.join(columns)}")
+    return Inventory(
+        field(found, "sourceBucket", fields.text),
+        columns,
+        field(found, "files", fields.list_of(_data_file)),
+    )
 
 
 def _data_file(found: object) -> DataFile:

@@ -44,8 +44,7 @@ class How:
         """Bytes for slots."""
         if self.config.memory is not None:
             return parse_size(self.config.memory)
-        concurrency = 10 if isinstance(self.config.concurrency, str) else self.config.concurrency
-        return self.part_size * concurrency
+        return self.part_size * int(self.config.concurrency)
 
 
 class Orders:

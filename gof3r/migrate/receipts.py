@@ -103,15 +103,7 @@ def as_line(receipt: Receipt) -> bytes:
 def from_line(line: bytes, name: str) -> Receipt:
     """The receipt that ``as_line`` made ``line`` of, with its line end or without. Raises UsageError, one
     line that begins with ``name``."""
-    try:
-        return _receipt(json.loads(line))
-    except RecursionError:
-        why = "nested too deeply"
-    except json.JSONDecodeError as error:
-        why = f"no JSON: {error}"
-    except ValueError as error:
-        why = str(error)
-    raise UsageError(one_line(f"{name} is no receipt of gof3r migrate: {why}"))
+    return fields.document(line, _receipt, f"{name} is no receipt of gof3r migrate")
 
 
 def _receipt(found: object) -> Receipt:

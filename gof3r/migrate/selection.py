@@ -66,8 +66,3 @@ def is_newer(source: float, destination: float | None) -> bool:
     nothing is there. S3 tells whole seconds, and of an object when it was put: one that was changed in the
     second in which it was last carried over to S3 looks no newer."""
     return destination is None or source > destination
-
-
-def is_sidecar(key: str) -> bool:
-    """Whether a key that was listed is that of an md5 object, which goes with the object that it is about."""
-    return key.startswith(".md5/") and key.endswith(".md5")

@@ -51,8 +51,8 @@ Move many objects: between stores, from files to S3, from S3 to files.
 
 Each is carried over as by cp and verified; small ones many at a time. Of each
 a receipt is written (one line of JSON). Run it again after whatever ended it:
-it goes on, and does what has changed at its source since. Nothing is written
-beside the objects: .md5/ objects are objects as all others.
+it goes on, and does again what a listing shows to have changed. Nothing is
+written beside the objects: .md5/ objects are objects as all others.
 
 Usage:
   gof3r migrate [options] [--header=HEADER]... [--source-header=HEADER]...

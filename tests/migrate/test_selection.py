@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gof3r.engine.errors import UsageError
-from gof3r.migrate.selection import Rule, is_newer, is_sidecar, wanted
+from gof3r.migrate.selection import Rule, is_newer, wanted
 
 
 def rules(text: str) -> list[Rule]:
@@ -76,8 +76,3 @@ def test_many_stars_cost_no_more_than_their_name() -> None:
 )
 def test_newer_is_later(source: float, destination: float | None, newer: bool) -> None:
     assert is_newer(source, destination) is newer
-
-
-def test_md5_objects_are_known_by_their_keys() -> None:
-    assert is_sidecar(".md5/a/b.md5")
-    assert not any(map(is_sidecar, ["a/.md5/b.md5", ".md5/b", "b.md5", ".md5x/b.md5"]))
