@@ -26,10 +26,11 @@ from gof3r.engine.s3 import checksums
 from gof3r.engine.values import Header
 from gof3r.report import Quiet, Report
 
-from .carrying import MOST_LANES, TOGETHER
+from .carrying import MOST_LANES
 from .files import identity, readable
 from .items import LocalFile, S3Object
 from .receipts import Receipt, current
+from .tally import TOGETHER
 
 PIECE = 1 << 20
 """Bytes of a file that are read at a time."""

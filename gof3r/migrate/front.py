@@ -22,15 +22,17 @@ from gof3r.places import place
 from gof3r.report import Report, say
 
 from . import inventory, listing, manifest, mapping, selection
-from .carrying import Carrier, Stopped
+from .carrying import Carrier
 from .checking import check
 from .estimate import Estimate
 from .estimate import How as Estimated
+from .here import carry_all, end_left
 from .items import Item, LocalFile, S3Object
 from .ordered import How
 from .record import Record
 from .selection import Rule
 from .states import MOVED_OVER, TWICE, Duplicate, Failed, State
+from .tally import Stopped, Tally
 
 RECEIPTS = "gof3r-receipts.jsonl"
 
@@ -218,10 +220,11 @@ def _run(
     before = journal.totals()
     todo = before[State.TODO]
     report.debug(f"{count} listed, {todo.items} to do, {before[State.DONE].items} done")
-    carrier = Carrier(how, record, report, environ, most)
+    tally = Tally(record, report, most)
+    carrier = Carrier(how, tally, environ)
     try:
-        carrier.abort_left()
-        carrier.run()
+        end_left(journal, carrier)
+        carry_all(tally, carrier)
     except Interrupted:
         record.settle()
         report.clear()
@@ -233,7 +236,7 @@ def _run(
         raise
     report.clear()
     record.settle()
-    _conclude(record, carrier, before[State.DONE].items, report)
+    _conclude(record, tally, before[State.DONE].items, report)
 
 
 def _failed(record: Record, destination: str, cause: str, text: str) -> None:
@@ -248,11 +251,11 @@ def _so_far(record: Record) -> str:
     return f"{done.items} objects are done ({human(done.bytes)}), {todo.items} to do"
 
 
-def _conclude(record: Record, carrier: Carrier, before: int, report: Report) -> None:
+def _conclude(record: Record, tally: Tally, before: int, report: Report) -> None:
     totals = record.journal.totals()
     done, failed = totals[State.DONE], totals[State.FAILED]
     there = f", {before} were there before" if before else ""
-    say(f"gof3r: {carrier.carried} objects moved and verified, {human(carrier.bytes)}{there}")
+    say(f"gof3r: {tally.carried} objects moved and verified, {human(tally.bytes)}{there}")
     if failed.items:
         _tell_failures(record, report)
         every = done.items + failed.items
