@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from .books import Binding, Books
+from .spans import Begun, StoredPart
 from .values import Credentials, Header, Target
 
 MAX_WORKERS = 64
@@ -127,6 +128,52 @@ class Copy:
     terms: Terms = field(default_factory=Terms)
     serial: bool = False
     """As a get's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """Of one copy that passes through several machines."""
+
+    copy: Copy
+
+    @property
+    def target(self) -> Target:
+        return self.copy.target
+
+    @property
+    def terms(self) -> Terms:
+        return self.copy.terms
+
+    @property
+    def checksums(self) -> tuple[str, ...]:
+        return self.copy.checksums
+
+
+@dataclass(frozen=True, slots=True)
+class Begin(Shared):
+    """Its multipart upload begun, and cut into parts: a ``Begun``; or ``Unsplit``, where it has to be copied
+    as a whole, and nothing was begun."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span(Shared):
+    """Some of its parts: a tuple of ``StoredPart``. Whatever ends it, the upload stays, and anybody may send
+    them again."""
+
+    begun: Begun
+    first: int
+    """Part number, as ``last``, which is included."""
+    last: int
+
+
+@dataclass(frozen=True, slots=True)
+class Finish(Shared):
+    """All its parts made an object, proven as a copy's. Only what is disproved, or refused for good, is
+    aborted; else (``Gof3rError.kept``) it may be tried again, also after a success that nobody heard of."""
+
+    begun: Begun
+    stored: tuple[StoredPart, ...] = field(repr=False)
+    """Of all spans, in any order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,7 +338,23 @@ class Result:
     """They were found out, in time enough to try."""
 
 
-Single = Put | Get | Verify | Copy | Remove | Info | List | Uploads | Read | Furnish | Load | Clear
+Single = (
+    Put
+    | Get
+    | Verify
+    | Copy
+    | Begin
+    | Span
+    | Finish
+    | Remove
+    | Info
+    | List
+    | Uploads
+    | Read
+    | Furnish
+    | Load
+    | Clear
+)
 """All but ``Many``, which has many stories."""
 
 Order = Single | Many

@@ -170,6 +170,17 @@ class Part:
     length: int
 
 
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Something stored about an object's bytes."""
+
+    digest: str
+    expected: bytes
+    source: str
+    """Who says so: ``its sidecar``, ``its ETag``, ``its checksum``."""
+    way: Literal["stream", "combined", "composite"]
+
+
 @_sent
 @dataclass(frozen=True, slots=True)
 class Slot:

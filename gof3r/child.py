@@ -254,7 +254,7 @@ class Engine:
                         self._on_event(message)
         if self._news.ended and self._ended is None:
             lost = f"the engine's process was lost{self._how_it_ended()}"
-            if isinstance(self._order, (orders.Put, orders.Copy)):
+            if isinstance(self._order, (orders.Put, orders.Copy, orders.Begin)):
                 target = self._order.target
                 lost = f"put {target}: {lost}; `gof3r uploads ls {target}` shows what it may have left"
             self._ended = Ended(None, "TransferError", lost)

@@ -48,7 +48,8 @@ def run(command: Command, environ: Mapping[str, str]) -> None:
             from . import transfers  # late: usage errors and help need no curl
 
         order = resolved.order
-        if command.options.get("stats") and not isinstance(order, orders.Read):  # which no command makes
+        not_ours = (orders.Read, orders.Shared)  # no command makes such
+        if command.options.get("stats") and not isinstance(order, not_ours):
             order = replace(order, terms=replace(order.terms, weighed=True))
         if path := command.options.get("trace", ""):
             from .trace import Trace  # late: hardly ever asked for

@@ -10,18 +10,15 @@ from __future__ import annotations
 from collections.abc import Generator
 from dataclasses import replace
 
-from ..errors import TransferError
 from ..s3 import replies
 from ..values import Digests, Header, Target
-from . import plan, sidecar
-from .boundaries import are_allowed, equal_parts, largest, own_parts
-from .condition import NEVER_OVERWRITE, Condition, only_over, refuse_existing
+from . import sidecar
+from .condition import only_over
 from .download import range_work
 from .events import Expect, Receipt, Tell, Warn
 from .inherited import created_with
+from .original import Original
 from .passing import Passing
-from .plan import MAX_OBJECT
-from .proof import Proof, Prover
 from .server_copy import Cannot, ServerCopy
 from .story import Instruction, Story, Telling, stream_digests
 from .upload import Upload, write_sidecar
@@ -50,32 +47,32 @@ class Copy:
         server_side: bool,
         part_size: int,
     ) -> None:
-        self.name = f"copy {source} to {target}"
+        self._original = Original(
+            source,
+            target,
+            headers=headers,
+            digests=digests,
+            sidecar=sidecar,
+            unproven=unproven,
+            serial=serial,
+            if_none_match=if_none_match,
+            part_size=part_size,
+            memory=parts.memory,
+        )
+        self.name = self._original.name
         self._source = source
         self._target = target
         self._parts = parts
         self._headers = headers
         self._digests = digests
         self._sidecar = sidecar
-        self._condition: Condition = NEVER_OVERWRITE if if_none_match else ()
+        self._condition = self._original.condition
         self._server_side = server_side
         self._part_size = part_size
-        self._prover = Prover(
-            self.name,
-            source,
-            digests=digests,
-            sidecar=sidecar,
-            unproven=unproven,
-            memory=parts.memory,
-            part_size=MAX_OBJECT if serial else part_size,
-        )
 
     def story(self) -> Story:
         """The whole copy, top to bottom."""
-        self._refuse_itself()
-        if self._condition:
-            yield from refuse_existing(self.name, self._target)
-        head = yield from self._prover.head()
+        head = yield from self._original.look()
         if self._server_side:
             try:
                 return (yield from self._by_server(head))
@@ -84,12 +81,6 @@ class Copy:
                 if why.made and self._condition:
                     self._condition = only_over(why.made)
         return (yield from self._through(head))
-
-    def _refuse_itself(self) -> None:
-        source, target = self._source, self._target
-        same = (source.endpoint, source.bucket, source.key) == (target.endpoint, target.bucket, target.key)
-        if same and not source.version_id and not self._headers:
-            raise TransferError(f"{self.name}: the source is the destination, and no header would change")
 
     # --- by the server ------------------------------------------------------------------
 
@@ -137,21 +128,21 @@ class Copy:
     # --- through the slots ------------------------------------------------------------------
 
     def _through(self, head: replies.ObjectHead) -> Generator[Instruction, object, Receipt]:
-        proof = yield from self._cut(head)
-        names = tuple(dict.fromkeys((*proof.stream, *(("md5",) if self._sidecar else ()))))
-        digests = tuple(dict.fromkeys((*self._digests, *proof.part_digests)))
+        cut = yield from self._original.cut(head)
+        self._parts.cut(cut.parts)
+        proof, hashed = cut.proof, bool(cut.stream)
         headers = yield from created_with(self._source, head, self._headers)
-        yield Tell(Expect(names))
-        self._parts.receive(lambda part: range_work(self._source, head, part, digests), hashed=bool(names))
+        yield Tell(Expect(cut.stream))
+        self._parts.receive(lambda part: range_work(self._source, head, part, cut.digests), hashed=hashed)
         stream: Digests = {}
         proofs: tuple[str, ...] = ()
 
         def check_source() -> Telling:
             nonlocal stream, proofs
             yield from self._parts.received()
-            if names:
+            if hashed:
                 stream = yield from stream_digests(self._parts.count if head.size else 0)
-            proofs = yield from self._prover.check(proof, self._parts.whole, stream)
+            proofs = yield from self._original.prover.check(proof, self._parts.whole, stream)
 
         upload = Upload(
             self._target,
@@ -166,20 +157,6 @@ class Copy:
             yield from self._write_sidecar(receipt.etag, stream["md5"])
         known = {**proof.digests(self._parts.whole, stream), **receipt.digests}
         return _from(head, replace(receipt, proofs=proofs, digests=known))
-
-    def _cut(self, head: replies.ObjectHead) -> Generator[Instruction, object, Proof]:
-        """Cut the parts, on the source's own boundaries where they can be; what is to prove it then."""
-        proof = yield from self._prover.choose(head)
-        parts = proof.layout or (yield from own_parts(self.name, self._source, head))
-        if largest(parts) > self._parts.memory or not are_allowed(parts):
-            parts = ()
-        if proof.layout and not parts:
-            proof = Proof(tuple(claim for claim in proof.claims if claim.way != "composite"))
-            if not proof.claims:
-                yield from self._prover.refuse("the parts that could prove it are none that S3 takes")
-        most = min(self._parts.memory, plan.MAX_PART)
-        self._parts.cut(parts or equal_parts(self.name, head.size, self._part_size, most))
-        return proof
 
 
 def _from(head: replies.ObjectHead, receipt: Receipt) -> Receipt:

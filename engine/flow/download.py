@@ -6,6 +6,8 @@ sees the end of something wrong.
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from ..errors import TransferError
 from ..s3 import operations, replies
 from ..values import Part, Target
@@ -17,8 +19,18 @@ from .proof import Prover
 from .story import Story, stream_digests
 
 
+class Known(Protocol):
+    """Which object the bytes must be of: a HEAD says it, and whoever has made one."""
+
+    @property
+    def size(self) -> int: ...
+
+    @property
+    def etag(self) -> str: ...
+
+
 def range_work(
-    target: Target, head: replies.ObjectHead, part: Part, digests: tuple[str, ...] = (), local: bool = False
+    target: Target, head: Known, part: Part, digests: tuple[str, ...] = (), local: bool = False
 ) -> Work:
     """Bytes of ``part``, and only of the object that ``head`` is about, with ``digests`` of them; ``local``:
     from the destination, which has them."""

@@ -44,6 +44,11 @@ def rejects_checksums(failure: Failure | None) -> bool:
     return failure.status == 501 or (failure.code in REJECTIONS and "checksum" in failure.message.lower())
 
 
+def _is_absent(unseen: TransferError) -> bool:
+    """A look has shown that there is no object."""
+    return unseen.failure is not None and unseen.failure.status == 404
+
+
 def without_crc(
     digests: tuple[str, ...], error: TransferError
 ) -> Generator[Instruction, object, tuple[str, ...]]:
@@ -137,11 +142,17 @@ class Multipart:
         yield from self.abort()
 
     def complete(
-        self, parts: Sequence[tuple[int, str, str]], size: int, *, crc: bytes, expected_etag: str
+        self,
+        parts: Sequence[tuple[int, str, str]],
+        size: int,
+        *,
+        crc: bytes,
+        expected_etag: str,
+        again: bool = False,
     ) -> Generator[Instruction, object, replies.Completed]:
         """Make the object. ``parts`` are number, ETag and base64 CRC64NVME or ""; ``crc`` (b"": unknown) and
         ``expected_etag`` ("": unknown) are the whole object's, by which it is known again after a lost
-        answer. Raises TransferError."""
+        answer. ``again``: another process may have made it before. Raises TransferError."""
         request = operations.complete_multipart_upload(
             self._target, self.id, parts, size, text(crc), self._condition
         )
@@ -155,7 +166,7 @@ class Multipart:
             gone = error.failure is not None and error.failure.code == "NoSuchUpload"
             over = gone or bool(self._condition and is_unmet(error))
             ours = None
-            if error.doubtful:
+            if error.doubtful or (again and over):
                 try:
                     ours = yield from found(
                         self._name,
@@ -165,14 +176,15 @@ class Multipart:
                         crc=crc,
                         within=None if over else LOOK_WITHIN,
                     )
-                except TransferError:
-                    if over:
+                except TransferError as unseen:
+                    if not over:
+                        said = f"{error}; whether it has made the object is not known"
+                        raise TransferError(said, error.failure, doubtful=True) from None
+                    if not _is_absent(unseen):
                         raise
-                    said = f"{error}; whether it has made the object is not known"
-                    raise TransferError(said, error.failure, doubtful=True) from None
             if ours is None:
                 raise (explained(self._name, error) if self._condition else error) from None
-            if not over:  # it may be an older one of the same bytes, and the upload still be there
+            if not gone:  # it may be another one of the same bytes, and the upload still be there
                 yield Quiet()
                 yield from self.abort()
             return ours

@@ -19,7 +19,7 @@ from typing import Literal
 
 from ..errors import TransferError
 from ..s3 import operations, replies
-from ..values import Digests, Part, Target
+from ..values import Claim, Digests, Part, Target
 from . import plan as s3_plan
 from . import sidecar
 from .events import Warn
@@ -62,21 +62,6 @@ def first_part(name: str, target: Target) -> Generator[Instruction, object, repl
         if error.failure is None or error.failure.kind not in ("server", "check"):
             raise
         return None
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """Something stored about an object's bytes."""
-
-    digest: str
-    expected: bytes
-    source: str
-    """Who says so: ``its sidecar``, ``its ETag``, ``its checksum``."""
-    way: Literal["stream", "combined", "composite"]
-
-    def shown(self, digest: bytes) -> str:
-        """``digest`` in the form that the source has it in."""
-        return digest.hex() if self.digest == "md5" else text(digest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,8 +221,8 @@ class Prover:
         guessed = not any(claim.way == "composite" for claim in right)
         doubted = [claim for claim in got if claim not in right and guessed and claim.way == "composite"]
         wrong = [
-            f"{claim.digest} of the bytes is {claim.shown(got[claim])}, "
-            f"expected {claim.shown(claim.expected)} from {claim.source}"
+            f"{claim.digest} of the bytes is {_shown(claim, got[claim])}, "
+            f"expected {_shown(claim, claim.expected)} from {claim.source}"
             for claim in got
             if claim not in right and claim not in doubted
         ]
@@ -254,3 +239,8 @@ class Prover:
         if claim.way == "stream":
             return stream[claim.digest]
         return whole.crc(claim.digest) if claim.way == "combined" else whole.composite(claim.digest)
+
+
+def _shown(claim: Claim, digest: bytes) -> str:
+    """``digest`` in the form that the claim's source has it in."""
+    return digest.hex() if claim.digest == "md5" else text(digest)

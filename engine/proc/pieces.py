@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from ..flow.download import Download
     from ..flow.incoming import Incoming
     from ..flow.lanes import Lanes
+    from ..flow.original import Original
     from ..flow.outgoing import Outgoing
     from ..flow.repeating import Repeating
     from ..flow.signers import Signers
@@ -73,6 +74,16 @@ def pieces(
             return *_verify(order, slots), None
         case orders.Copy():
             return *_copy(order, Ledger(slots, order.terms.part_size)), None
+        case orders.Begin(copy):
+            from ..flow.span import Begin
+
+            return Begin(_original(copy, slots), server_side=copy.server_side), NoParts(), None
+        case orders.Span():
+            return *_span(order, slots), None
+        case orders.Finish(copy, begun, stored):
+            from ..flow.span import Finish
+
+            return Finish(_original(copy, slots), begun, stored), NoParts(), None
         case orders.Read():
             return *_read(order, slots), None
         case orders.Furnish():
@@ -233,6 +244,31 @@ def _copy(order: orders.Copy, ledger: Ledger) -> tuple[Teller, Feed]:
         part_size=order.terms.part_size,
     )
     return copy, parts
+
+
+def _original(order: orders.Copy, memory: int) -> Original:
+    from ..flow.original import Original
+
+    return Original(
+        order.source,
+        order.target,
+        headers=order.headers,
+        digests=order.checksums,
+        sidecar=order.sidecar,
+        unproven=order.unproven,
+        serial=order.serial,
+        if_none_match=order.if_none_match,
+        part_size=order.terms.part_size,
+        memory=memory,
+    )
+
+
+def _span(order: orders.Span, slots: int) -> tuple[Teller, Feed]:
+    from ..flow.span import Span, SpanParts
+
+    parts = SpanParts(Ledger(slots, order.terms.part_size))
+    copy = order.copy
+    return Span(copy.source, copy.target, order.begun, order.first, order.last, parts), parts
 
 
 def _furnish(order: orders.Furnish, slots: int, slab: Slab) -> tuple[Teller, Feed]:

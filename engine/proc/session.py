@@ -116,7 +116,7 @@ def carry_out(
 
 def _moves_parts(order: orders.Order) -> bool:
     kinds = (orders.Put, orders.Get, orders.Verify, orders.Copy, orders.Many, orders.Read, orders.Furnish)
-    return isinstance(order, (*kinds, orders.Load))
+    return isinstance(order, (*kinds, orders.Load, orders.Begin, orders.Span))  # Begin: which parts fit
 
 
 def _slots(order: orders.Order) -> int:
@@ -124,7 +124,7 @@ def _slots(order: orders.Order) -> int:
     terms = order.terms
     if isinstance(order, orders.Many):
         return stride(order.size) * (terms.concurrency or START)
-    sends = isinstance(order, (orders.Put, orders.Copy))
+    sends = isinstance(order, (orders.Put, orders.Copy, orders.Begin, orders.Span))
     step = stride(max(terms.part_size, MIN_PART) if sends else terms.part_size)
     if _found_out(terms):
         return step * max(START, min(MOST, available() // 4 // step))
@@ -168,6 +168,8 @@ def _targets(order: orders.Order) -> tuple[Target, ...]:
             return targets
         case orders.Copy(source=source, target=target):
             return source, target
+        case orders.Begin(copy=copy) | orders.Span(copy=copy):
+            return copy.source, copy.target
         case orders.Many(items=items):
             sources = (item.source for item in items if isinstance(item, orders.Copy))
             return (*sources, *(item.target for item in items))

@@ -10,7 +10,7 @@ from xml.sax.saxutils import escape
 
 from gof3r.engine.errors import Gof3rError
 from gof3r.engine.flow.dispatch import Dispatch
-from gof3r.engine.flow.events import Action, Event, Finish, Send, Show, Warn
+from gof3r.engine.flow.events import Action, Event, Finish, Hush, Send, Show, Silent, Warn
 from gof3r.engine.flow.feed import NoParts
 from gof3r.engine.flow.signers import Signer, Signers
 from gof3r.engine.flow.transfer import Transfer
@@ -162,6 +162,10 @@ class Desk:
                 self._do(self._transfer.handle(None, self.now))
         return self
 
+    def happens(self, event: Event) -> None:
+        """Next, before anything that is under way."""
+        self._events.insert(0, event)
+
     @property
     def result(self) -> object:
         assert self.finish is not None
@@ -181,6 +185,8 @@ class Desk:
                     self._serve(job)
                 case Show(value):
                     self.shown.append(value)
+                case Hush():  # there are no part workers
+                    self._events.append(Silent())
                 case Warn(text):
                     self.warnings.append(text)
                 case Finish():
