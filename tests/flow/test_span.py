@@ -243,6 +243,16 @@ def test_opaque_etags_of_the_destination_are_not_held_against_md5s() -> None:
     assert made(store).data == DATA
 
 
+def test_a_destination_that_keeps_no_crc_is_not_trusted_for_its_answer_alone() -> None:
+    store = Store(crc=False)
+    store.keep(DATA, path=FROM, digests=CRC)
+    what = original(digests=CRC)
+    of = begun(store, what)
+    assert (
+        "the store keeps no CRC64NVME to prove it by" in finish(store, of, sent(store, of), what).run().error
+    )
+
+
 # --- begin ------------------------------------------------------------------
 
 
