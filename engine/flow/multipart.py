@@ -184,7 +184,7 @@ class Multipart:
                         raise
             if ours is None:
                 raise (explained(self._name, error) if self._condition else error) from None
-            if not gone:  # it may be another one of the same bytes, and the upload still be there
+            if not (gone or (over and error.doubtful)):  # it may be another one of the same bytes
                 yield Quiet()
                 yield from self.abort()
             return ours
