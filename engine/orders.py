@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from .books import Binding, Books
-from .spans import Begun, StoredPart
+from .spans import Split, StoredPart
 from .values import Credentials, Header, Target
 
 MAX_WORKERS = 64
@@ -151,7 +151,7 @@ class Shared:
 
 @dataclass(frozen=True, slots=True)
 class Begin(Shared):
-    """Its multipart upload begun, and cut into parts: a ``Begun``; or ``Unsplit``, where it has to be copied
+    """Its multipart upload begun, and cut into parts: a ``Split``; or ``Unsplit``, where it has to be copied
     as a whole, and nothing was begun."""
 
 
@@ -160,7 +160,7 @@ class Span(Shared):
     """Some of its parts: a tuple of ``StoredPart``. Whatever ends it, the upload stays, and anybody may send
     them again."""
 
-    begun: Begun
+    split: Split
     first: int
     """Part number, as ``last``, which is included."""
     last: int
@@ -171,7 +171,7 @@ class Finish(Shared):
     """All its parts made an object, proven as a copy's. Only what is disproved, or refused for good, is
     aborted; else (``Gof3rError.kept``) it may be tried again, also after a success that nobody heard of."""
 
-    begun: Begun
+    split: Split
     stored: tuple[StoredPart, ...] = field(repr=False)
     """Of all spans, in any order."""
 

@@ -1,6 +1,6 @@
 """What machines that make one object together tell one another: all small, all picklable, never its bytes.
 
-One of them has begun a multipart upload (``Begun``), each has sent spans of its parts (``StoredPart``), and
+One of them has begun a multipart upload (``Split``), each has sent spans of its parts (``StoredPart``), and
 one completes it. What proves the source travels along as claims.
 """
 
@@ -12,7 +12,7 @@ from .values import Claim, Digests, Part
 
 
 @dataclass(frozen=True, slots=True)
-class Begun:
+class Split:
     """A multipart upload that is to be filled from one object. ``size``, ``etag`` and ``version_id`` are the
     source's, as it was seen: every part comes from that one."""
 
@@ -48,4 +48,4 @@ class StoredPart:
     opaque: bool
     """The ETag is no md5."""
     digests: Digests = field(repr=False)
-    """Of the bytes as they were received: every one of ``Begun.digests``."""
+    """Of the bytes as they were received: every one of ``Split.digests``."""

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 
 from ..errors import UNMET, Gof3rError, TransferError, UsageError
 from ..s3 import operations, replies
-from ..spans import Begun, StoredPart, Unsplit
+from ..spans import Split, StoredPart, Unsplit
 from ..values import Digests, Part, Target, Verdict
 from .dispatch import Work
 from .download import range_work
@@ -40,7 +40,7 @@ FINAL = (
 
 
 class Begin:
-    """All of a copy that comes before its first byte; returns a Begun, or Unsplit where one machine has to
+    """All of a copy that comes before its first byte; returns a Split, or Unsplit where one machine has to
     copy all of it. ``server_side``: the target's server copies by itself."""
 
     def __init__(self, original: Original, *, server_side: bool) -> None:
@@ -61,7 +61,7 @@ class Begin:
         headers = yield from created_with(original.source, head, original.headers)
         upload = Multipart(self.name, original.target, headers=headers, digests=original.digests)
         yield from upload.create()
-        return Begun(
+        return Split(
             upload.id,
             head.size,
             head.etag,
@@ -97,83 +97,83 @@ class SpanParts(Passing):
 
 
 class Span:
-    """The parts ``first`` to ``last`` of ``begun``, received and sent; returns a tuple of StoredPart."""
+    """The parts ``first`` to ``last`` of ``split``, received and sent; returns a tuple of StoredPart."""
 
     def __init__(
-        self, source: Target, target: Target, begun: Begun, first: int, last: int, parts: SpanParts
+        self, source: Target, target: Target, split: Split, first: int, last: int, parts: SpanParts
     ) -> None:
         self.name = f"copy {source} to {target}"
         self._source = source
         self._target = target
-        self._begun = begun
+        self._split = split
         self._parts = parts
         self._first, self._last = first, last
 
     def story(self) -> Story:
-        begun = self._begun
+        split = self._split
         self._parts.cut(self._span())
         yield Tell(Expect(()))
-        self._parts.receive(lambda part: range_work(self._source, begun, part, begun.digests), hashed=False)
+        self._parts.receive(lambda part: range_work(self._source, split, part, split.digests), hashed=False)
         yield from self._parts.send(self._sent)
         return tuple(self._parts.stored[number] for number in sorted(self._parts.stored))
 
     def _span(self) -> Sequence[Part]:
         """Raises UsageError for parts that are not there, or that this machine cannot hold."""
-        count, first, last = len(self._begun.parts), self._first, self._last
+        count, first, last = len(self._split.parts), self._first, self._last
         if not 1 <= first <= last <= count:
             raise UsageError(f"{self.name}: the parts are 1 to {count}, not {first} to {last}")
-        span = self._begun.parts[first - 1 : last]
+        span = self._split.parts[first - 1 : last]
         largest = max(part.length for part in span)
         if stride(largest) > self._parts.memory:
             raise UsageError(
-                f"{self.name}: upload {self._begun.upload_id} has parts of {human(largest)}, and all memory "
+                f"{self.name}: upload {self._split.upload_id} has parts of {human(largest)}, and all memory "
                 f"for slots is {human(self._parts.memory)}: use a larger --memory"
             )
         return span
 
     def _sent(self, part: Part) -> Work:
-        request = operations.upload_part(self._target, self._begun.upload_id, part.number)
-        return Work(request, f"part {part.number}", part, direction="send", digests=self._begun.sent)
+        request = operations.upload_part(self._target, self._split.upload_id, part.number)
+        return Work(request, f"part {part.number}", part, direction="send", digests=self._split.sent)
 
 
 class Finish:
-    """The object made of all parts of ``begun`` as they were ``stored``; returns its Receipt. Carried out
+    """The object made of all parts of ``split`` as they were ``stored``; returns its Receipt. Carried out
     once more after it has succeeded it finds the object."""
 
-    def __init__(self, original: Original, begun: Begun, stored: Sequence[StoredPart]) -> None:
+    def __init__(self, original: Original, split: Split, stored: Sequence[StoredPart]) -> None:
         self.name = original.name
         self._original = original
-        self._begun = begun
+        self._split = split
         self._stored = sorted(stored, key=lambda each: each.part.number)
 
     def story(self) -> Story:
         self._refuse_gaps()
-        begun, original = self._begun, self._original
+        split, original = self._split, self._original
         whole = Whole()
         for each in self._stored:
             whole.add(each.part, each.digests)
         opaque = any(each.opaque for each in self._stored)
-        crc = whole.crc(CRC) if CRC in begun.sent else b""
-        etag = "" if opaque or "md5" not in begun.sent else whole.composite_etag
-        proof = Proof(begun.claims)
+        crc = whole.crc(CRC) if CRC in split.sent else b""
+        etag = "" if opaque or "md5" not in split.sent else whole.composite_etag
+        proof = Proof(split.claims)
         upload = Multipart(
-            self.name, original.target, headers=(), digests=begun.sent, condition=original.condition
+            self.name, original.target, headers=(), digests=split.sent, condition=original.condition
         )
-        upload.id = begun.upload_id
+        upload.id = split.upload_id
         disproved = True
         try:
             proofs = yield from original.prover.check(proof, whole, {})
             disproved = False
             completed = yield from upload.complete(
                 [(each.part.number, each.etag, each.crc64nvme) for each in self._stored],
-                begun.size,
+                split.size,
                 crc=crc,
                 expected_etag=etag,
                 again=True,
             )
         except Gof3rError as error:
             if not (disproved or _is_final(error)):
-                error.kept = begun.upload_id
+                error.kept = split.upload_id
                 raise
             yield Quiet()
             yield from upload.abort()
@@ -181,25 +181,25 @@ class Finish:
         yield from stored_proofs(
             self.name,
             original.target,
-            size=begun.size,
-            digests=begun.sent,
+            size=split.size,
+            digests=split.sent,
             crc=crc,
             completed=completed,
             expected_etag=etag,
         )
         return Receipt(
-            begun.size,
+            split.size,
             completed.etag,
             proofs,
             completed.version_id,
             {**proof.digests(whole, {}), **({CRC: crc} if crc else {})},
-            source_etag=begun.etag,
-            source_version_id=begun.version_id,
+            source_etag=split.etag,
+            source_version_id=split.version_id,
         )
 
     def _refuse_gaps(self) -> None:
         """Raises UsageError unless every part is there once; the upload stays, since they may still come."""
-        wanted, got = self._begun.parts, tuple(each.part for each in self._stored)
+        wanted, got = self._split.parts, tuple(each.part for each in self._stored)
         if got == wanted:
             return
         numbers = [part.number for part in got]

@@ -80,10 +80,10 @@ def pieces(
             return Begin(_original(copy, slots), server_side=copy.server_side), NoParts(), None
         case orders.Span():
             return *_span(order, slots), None
-        case orders.Finish(copy, begun, stored):
+        case orders.Finish(copy, split, stored):
             from ..flow.span import Finish
 
-            return Finish(_original(copy, slots), begun, stored), NoParts(), None
+            return Finish(_original(copy, slots), split, stored), NoParts(), None
         case orders.Read():
             return *_read(order, slots), None
         case orders.Furnish():
@@ -268,7 +268,7 @@ def _span(order: orders.Span, slots: int) -> tuple[Teller, Feed]:
 
     parts = SpanParts(Ledger(slots, order.terms.part_size))
     copy = order.copy
-    return Span(copy.source, copy.target, order.begun, order.first, order.last, parts), parts
+    return Span(copy.source, copy.target, order.split, order.first, order.last, parts), parts
 
 
 def _furnish(order: orders.Furnish, slots: int, slab: Slab) -> tuple[Teller, Feed]:

@@ -16,7 +16,7 @@ from gof3r.child import Engine
 from gof3r.engine import orders
 from gof3r.engine.errors import Gof3rError
 from gof3r.engine.flow.events import Receipt
-from gof3r.engine.spans import Begun, StoredPart
+from gof3r.engine.spans import Split, StoredPart
 from gof3r.engine.values import Credentials, Endpoint, Role, Target
 from tests.conftest import Server
 from tests.e2e.conftest import Uploads, etag, stored
@@ -31,16 +31,16 @@ if TYPE_CHECKING:
 PARTS = 12
 SIZE = (PARTS - 1) * PART + 12345
 
-Split = Callable[[int], orders.Copy]
+Make = Callable[[int], orders.Copy]
 
 
 @pytest.fixture
-def split(s3: Server, other: tuple[LocalS3, S3Client], bucket: str, relay: Relay, boto: S3Client) -> Split:
+def make(s3: Server, other: tuple[LocalS3, S3Client], bucket: str, relay: Relay, boto: S3Client) -> Make:
     """Makes an object of so many bytes on the other server; the order that copies it here, by way of the
     relay."""
     server, their = other
 
-    def make(size: int) -> orders.Copy:
+    def made(size: int) -> orders.Copy:
         data = noise(size)
         upload(their, server.bucket, "from", *(data[at : at + PART] for at in range(0, size, PART)), **LIKE)
         return orders.Copy(
@@ -53,7 +53,7 @@ def split(s3: Server, other: tuple[LocalS3, S3Client], bucket: str, relay: Relay
             ),
         )
 
-    return make
+    return made
 
 
 def _target(server: Server, endpoint: str, bucket: str, key: str, role: Role) -> Target:
@@ -72,19 +72,19 @@ def carried_out(order: orders.Order) -> object:
         return engine.result().value
 
 
-def begun(copy: orders.Copy) -> Begun:
-    return cast(Begun, carried_out(orders.Begin(copy)))
+def split(copy: orders.Copy) -> Split:
+    return cast(Split, carried_out(orders.Begin(copy)))
 
 
-def sent(copy: orders.Copy, of: Begun, first: int, last: int) -> tuple[StoredPart, ...]:
+def sent(copy: orders.Copy, of: Split, first: int, last: int) -> tuple[StoredPart, ...]:
     return cast("tuple[StoredPart, ...]", carried_out(orders.Span(copy, of, first, last)))
 
 
 def test_three_engines_make_one_object_though_one_is_killed_in_its_middle(
-    split: Split, relay: Relay, boto: S3Client, bucket: str, uploads: Uploads
+    make: Make, relay: Relay, boto: S3Client, bucket: str, uploads: Uploads
 ) -> None:
-    copy = split(SIZE)
-    of = begun(copy)
+    copy = make(SIZE)
+    of = split(copy)
     assert [part.length for part in of.parts] == [PART] * (PARTS - 1) + [12345]
     assert uploads.pending() == [of.upload_id]
     relay.hold(r"PUT \S*partNumber=7&")
@@ -113,10 +113,10 @@ def test_three_engines_make_one_object_though_one_is_killed_in_its_middle(
 
 
 def test_finished_twice_and_with_a_lost_answer_it_is_one_object(
-    split: Split, relay: Relay, boto: S3Client, bucket: str, uploads: Uploads
+    make: Make, relay: Relay, boto: S3Client, bucket: str, uploads: Uploads
 ) -> None:
-    copy = split(PART + 1)
-    of = begun(copy)
+    copy = make(PART + 1)
+    of = split(copy)
     finish = orders.Finish(copy, of, (*sent(copy, of, 2, 2), *sent(copy, of, 1, 1)))
     relay.lose_answer(r"POST /\S*/to\?\S*uploadId=")
     first = carried_out(finish)
@@ -127,10 +127,10 @@ def test_finished_twice_and_with_a_lost_answer_it_is_one_object(
 
 
 def test_a_source_that_has_changed_fails_the_span_and_the_upload_is_ended_by_its_id(
-    split: Split, other: tuple[LocalS3, S3Client], boto: S3Client, bucket: str, uploads: Uploads
+    make: Make, other: tuple[LocalS3, S3Client], boto: S3Client, bucket: str, uploads: Uploads
 ) -> None:
-    copy = split(PART + 1)
-    of = begun(copy)
+    copy = make(PART + 1)
+    of = split(copy)
     server, their = other
     their.put_object(Bucket=server.bucket, Key="from", Body=b"another")
     with pytest.raises(Gof3rError, match=r"part 2 .* 412"):

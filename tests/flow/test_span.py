@@ -19,7 +19,7 @@ from gof3r.engine.flow.original import Original
 from gof3r.engine.flow.slots import Ledger, stride
 from gof3r.engine.flow.span import Begin, Finish, Span, SpanParts
 from gof3r.engine.s3 import checksums
-from gof3r.engine.spans import Begun, StoredPart, Unsplit
+from gof3r.engine.spans import Split, StoredPart, Unsplit
 from gof3r.engine.values import Header, Target
 from tests.flow.desk import Desk
 from tests.flow.scripts import RESET, Act, Die, Result, Script, after, instead
@@ -82,16 +82,16 @@ def begin(store: Store, what: Original | None = None, server_side: bool = False)
     return Desk(Begin(what or original(), server_side=server_side), store)
 
 
-def begun(store: Store, what: Original | None = None) -> Begun:
+def split(store: Store, what: Original | None = None) -> Split:
     """As another machine gets it."""
     result = pickle.loads(pickle.dumps(begin(store, what).run().result))
-    assert isinstance(result, Begun)
+    assert isinstance(result, Split)
     return result
 
 
 def span(
     store: Store,
-    of: Begun,
+    of: Split,
     first: int,
     last: int,
     *,
@@ -107,7 +107,7 @@ def span(
     return world
 
 
-def sent(store: Store, of: Begun, *spans: tuple[int, int]) -> tuple[StoredPart, ...]:
+def sent(store: Store, of: Split, *spans: tuple[int, int]) -> tuple[StoredPart, ...]:
     """What the server has of the parts of ``spans``, all by default."""
     stored: list[StoredPart] = []
     for first, last in spans or ((1, len(of.parts)),):
@@ -117,7 +117,7 @@ def sent(store: Store, of: Begun, *spans: tuple[int, int]) -> tuple[StoredPart, 
     return tuple(stored)
 
 
-def finish(store: Store, of: Begun, stored: Sequence[StoredPart], what: Original | None = None) -> Desk:
+def finish(store: Store, of: Split, stored: Sequence[StoredPart], what: Original | None = None) -> Desk:
     return Desk(Finish(what or original(), of, stored), store)
 
 
@@ -161,7 +161,7 @@ def test_spans_make_the_object_that_one_copy_would_have_made(
 ) -> None:
     store = source(cuts=cuts, digests=stored_as)
     what = original(digests=digests)
-    of = begun(store, what)
+    of = split(store, what)
     stored = sent(store, of, *((first, last if last > 0 else len(parts)) for first, last in spans))
     got = receipt(finish(store, of, stored, what))
     assert (made(store).data, made(store).cuts) == (DATA, parts)
@@ -179,7 +179,7 @@ def test_however_the_parts_are_shared_out_and_sent_the_object_is_the_source(
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(plan, "MIN_PART", 8)
         store = source(digests=CRC)
-        of = begun(store)
+        of = split(store)
         ends = sorted(random.sample(range(1, 8), random.randint(0, 7))) + [8]
         spans = [(first + 1, last) for first, last in zip([0, *ends], ends, strict=False)]
         random.shuffle(spans)
@@ -199,7 +199,7 @@ def test_metadata_and_tags_go_along_but_for_what_is_given() -> None:
     store.objects[FROM].headers |= {"content-type": "text/x-test", "x-amz-meta-colour": "blue"}
     store.objects[FROM].tags = "a=b"
     what = original(headers=(("x-amz-meta-colour", "red"),))
-    of = begun(store, what)
+    of = split(store, what)
     receipt(finish(store, of, sent(store, of), what))
     kept = {name: value for name, value in made(store).headers.items() if "checksum" not in name}
     assert kept == {"content-type": "text/x-test", "x-amz-meta-colour": "red"}
@@ -212,7 +212,7 @@ def test_a_source_that_nothing_proves_is_copied_only_when_that_is_accepted() -> 
     assert "nothing that is stored with it" in begin(store).run().error
     assert store.uploads == {}
     what = original(unproven=True)
-    of = begun(store, what)
+    of = split(store, what)
     assert receipt(finish(store, of, sent(store, of), what)).proofs == ()
     assert made(store).data == DATA
 
@@ -224,7 +224,7 @@ def test_a_store_that_rejects_checksum_headers_gets_the_parts_without_and_the_so
     rejected = error(400, "InvalidRequest", "header x-amz-checksum-algorithm is not supported")
     desk = begin(store).on(CREATE, instead(rejected)).run()
     of = desk.result
-    assert isinstance(of, Begun)
+    assert isinstance(of, Split)
     assert (of.sent, of.digests) == (MD5, BOTH)
     stored = sent(store, of)
     assert {each.crc64nvme for each in stored} == {""}
@@ -236,7 +236,7 @@ def test_a_store_that_rejects_checksum_headers_gets_the_parts_without_and_the_so
 def test_opaque_etags_of_the_destination_are_not_held_against_md5s() -> None:
     store = Store(encryption="aws:kms")
     store.keep(DATA, path=FROM, digests=CRC)
-    of = begun(store)
+    of = split(store)
     stored = sent(store, of)
     assert all(each.opaque for each in stored)
     assert receipt(finish(store, of, stored)).proofs == CRC
@@ -247,7 +247,7 @@ def test_a_destination_that_keeps_no_crc_is_not_trusted_for_its_answer_alone() -
     store = Store(crc=False)
     store.keep(DATA, path=FROM, digests=CRC)
     what = original(digests=CRC)
-    of = begun(store, what)
+    of = split(store, what)
     assert (
         "the store keeps no CRC64NVME to prove it by" in finish(store, of, sent(store, of), what).run().error
     )
@@ -325,7 +325,7 @@ def failed(world: World) -> Gof3rError:
 @pytest.mark.parametrize("what", ["range 4", "part 3"])
 def test_a_span_that_fails_leaves_the_upload_and_is_done_again(what: str) -> None:
     store = source(digests=CRC)
-    of = begun(store)
+    of = split(store)
     first = sent(store, of, (1, 2))
     world = span(store, of, 3, 5).on(what, instead(DENIED))
     assert "server answered 403 AccessDenied" in str(failed(world))
@@ -337,7 +337,7 @@ def test_a_span_that_fails_leaves_the_upload_and_is_done_again(what: str) -> Non
 
 def test_a_signal_at_any_step_of_a_span_leaves_the_upload_and_what_it_has() -> None:
     store = source(digests=CRC)
-    of = begun(store)
+    of = split(store)
     step = 1
     while True:
         world = span(store, of, 2, 5)
@@ -354,7 +354,7 @@ def test_a_signal_at_any_step_of_a_span_leaves_the_upload_and_what_it_has() -> N
 
 def test_a_source_that_changes_meanwhile_fails_the_span() -> None:
     store = source(digests=CRC)
-    of = begun(store)
+    of = split(store)
     first = sent(store, of, (1, 4))
     store.keep(DATA[::-1], path=FROM, digests=CRC)
     assert "PreconditionFailed" in str(failed(span(store, of, 5, 8)))
@@ -363,14 +363,14 @@ def test_a_source_that_changes_meanwhile_fails_the_span() -> None:
 
 def test_an_upload_that_is_gone_fails_the_span() -> None:
     store = source(digests=CRC)
-    of = begun(store)
+    of = split(store)
     store.uploads.clear()
     assert "NoSuchUpload" in str(failed(span(store, of, 1, 2)))
 
 
 def test_a_worker_that_dies_and_lost_answers_cost_retries() -> None:
     store = source(digests=CRC)
-    of = begun(store)
+    of = split(store)
     world = span(store, of, 2, 8).on("range 2", instead(Die())).on("part 3", after(RESET), after(Die()))
     world.run()
     assert world.finish is not None and world.finish.error is None
@@ -380,7 +380,7 @@ def test_a_worker_that_dies_and_lost_answers_cost_retries() -> None:
 @pytest.mark.parametrize(("first", "last"), [(0, 1), (3, 2), (8, 9), (9, 9), (-1, 8)])
 def test_parts_that_are_not_there_are_a_mistake(first: int, last: int) -> None:
     store = source(digests=CRC)
-    world = span(store, begun(store), first, last)
+    world = span(store, split(store), first, last)
     assert isinstance(failed(world), UsageError)
     assert f"the parts are 1 to 8, not {first} to {last}" in str(world.error)
     assert world.jobs == []
@@ -388,7 +388,7 @@ def test_parts_that_are_not_there_are_a_mistake(first: int, last: int) -> None:
 
 def test_a_machine_with_too_little_memory_for_the_parts_says_so() -> None:
     store = source(digests=CRC)
-    of = begun(store)
+    of = split(store)
     of = replace(of, parts=tuple(replace(part, length=part.length + 65536) for part in of.parts))
     world = span(store, of, 1, 2, slots=1)
     assert isinstance(failed(world), UsageError)
@@ -399,7 +399,7 @@ def test_a_machine_with_too_little_memory_for_the_parts_says_so() -> None:
 
 def test_a_span_counts_its_own_bytes() -> None:
     store = source(digests=CRC)
-    world = span(store, begun(store), 7, 8)
+    world = span(store, split(store), 7, 8)
     world.run()
     assert (world.feed.done, world.feed.total) == (12, 12)
 
@@ -421,7 +421,7 @@ def test_without_each_part_once_nothing_is_completed_and_nothing_aborted(
     take: slice | list[int], why: str
 ) -> None:
     store = source(digests=CRC)
-    of = begun(store)
+    of = split(store)
     stored = sent(store, of)
     desk = finish(store, of, stored[take] if isinstance(take, slice) else [stored[at] for at in take]).run()
     assert f"the spans {why}: all of parts 1 to 8 are needed, once each" in desk.error
@@ -432,7 +432,7 @@ def test_without_each_part_once_nothing_is_completed_and_nothing_aborted(
 
 def test_parts_of_other_boundaries_are_of_another_upload() -> None:
     store = source(digests=CRC)
-    of = begun(store)
+    of = split(store)
     stored = sent(store, of)
     moved = [*stored[:-1], replace(stored[-1], part=replace(stored[-1].part, length=3))]
     assert "the spans are of another upload" in finish(store, of, moved).run().error
@@ -442,7 +442,7 @@ def test_parts_of_other_boundaries_are_of_another_upload() -> None:
 def test_a_source_that_is_not_what_is_stored_about_it_never_becomes_an_object(cuts: tuple[int, ...]) -> None:
     store = source(cuts=cuts, digests=() if cuts else CRC)
     store.objects[FROM].data = b"x" + DATA[1:]
-    of = begun(store)
+    of = split(store)
     desk = finish(store, of, sent(store, of)).run()
     assert "expected" in desk.error or "nothing that is stored with it proves it" in desk.error
     assert COMPLETE not in desk.log
@@ -452,7 +452,7 @@ def test_a_source_that_is_not_what_is_stored_about_it_never_becomes_an_object(cu
 
 def test_a_part_that_another_has_overwritten_is_not_completed() -> None:
     store = source(digests=CRC)
-    of = begun(store)
+    of = split(store)
     stored = sent(store, of)
     store.uploads[of.upload_id].parts[3] = b"12345678", 8
     desk = finish(store, of, stored).run()
@@ -468,7 +468,7 @@ def test_a_lost_answer_to_complete_is_looked_after(
 ) -> None:
     store = source(cuts=CUTS, digests=CRC)
     what = original(digests=digests, if_none_match=if_none_match)
-    of = begun(store, what)
+    of = split(store, what)
     desk = finish(store, of, sent(store, of), what).on(COMPLETE, script)
     assert receipt(desk).etag == made(store).etag == composite(pieces(CUTS))
     assert desk.log.count(COMPLETE) == 2
@@ -479,7 +479,7 @@ def test_a_lost_answer_to_complete_is_looked_after(
 def test_finished_twice_it_finds_the_object(digests: tuple[str, ...], if_none_match: bool) -> None:
     store = source(cuts=CUTS, digests=CRC)
     what = original(digests=digests, if_none_match=if_none_match)
-    of = begun(store, what)
+    of = split(store, what)
     stored = sent(store, of)
     first = receipt(finish(store, of, stored, what))
     assert receipt(finish(store, of, stored, what)) == first
@@ -487,7 +487,7 @@ def test_finished_twice_it_finds_the_object(digests: tuple[str, ...], if_none_ma
 
 def test_finished_twice_over_the_object_that_another_has_put_there_meanwhile_fails() -> None:
     store = source(digests=CRC)
-    of = begun(store)
+    of = split(store)
     stored = sent(store, of)
     receipt(finish(store, of, stored))
     store.keep(b"another's")
@@ -498,7 +498,7 @@ def test_finished_twice_over_the_object_that_another_has_put_there_meanwhile_fai
 
 def test_an_upload_that_was_aborted_and_has_made_nothing_is_told() -> None:
     store = source(digests=CRC)
-    of = begun(store)
+    of = split(store)
     stored = sent(store, of)
     store.uploads.clear()
     desk = finish(store, of, stored).run()
@@ -510,7 +510,7 @@ def test_an_upload_that_was_aborted_and_has_made_nothing_is_told() -> None:
 def test_an_object_in_the_way_ends_the_upload() -> None:
     store = source(digests=CRC)
     what = original(if_none_match=True)
-    of = begun(store, what)
+    of = split(store, what)
     stored = sent(store, of)
     store.keep(b"another's")
     assert "there is an object already" in finish(store, of, stored, what).run().error
@@ -521,7 +521,7 @@ def test_an_object_in_the_way_ends_the_upload() -> None:
 def test_the_same_bytes_in_the_way_are_ours_and_the_upload_goes() -> None:
     store = source(cuts=CUTS)
     what = original(if_none_match=True)
-    of = begun(store, what)
+    of = split(store, what)
     stored = sent(store, of)
     store.keep(DATA, cuts=CUTS)
     assert receipt(finish(store, of, stored, what)).etag == composite(pieces(CUTS))
@@ -531,7 +531,7 @@ def test_the_same_bytes_in_the_way_are_ours_and_the_upload_goes() -> None:
 @pytest.mark.parametrize("result", [DENIED, RESET, error(503, "SlowDown")])
 def test_what_speaks_not_against_the_object_leaves_the_upload_to_be_finished(result: Result) -> None:
     store = source(digests=CRC)
-    of = begun(store)
+    of = split(store)
     stored = sent(store, of)
     desk = finish(store, of, stored).on(COMPLETE, *[instead(result)] * 3).run()
     assert desk.finish is not None and isinstance(desk.finish.error, TransferError)
@@ -544,7 +544,7 @@ def test_what_speaks_not_against_the_object_leaves_the_upload_to_be_finished(res
 @pytest.mark.parametrize("acts", [True, False])
 def test_stopped_it_can_be_finished_by_another(acts: bool) -> None:
     store = source(digests=CRC)
-    of = begun(store)
+    of = split(store)
     stored = sent(store, of)
     desk = finish(store, of, stored)
 
