@@ -13,7 +13,7 @@ from typing import Literal
 
 from .books import Binding, Books
 from .spans import Split, StoredPart
-from .values import Credentials, Header, Target
+from .values import Begun, Credentials, Header, Target
 
 MAX_WORKERS = 64
 """Processes; beyond the cores of a machine they only cost memory. The engine's board has 256 places."""
@@ -128,6 +128,11 @@ class Copy:
     terms: Terms = field(default_factory=Terms)
     serial: bool = False
     """As a get's."""
+    resume: bool = False
+    """A multipart upload through here is shown when it has begun (``values.Begun``), and left for another run
+    when it fails."""
+    begun: Begun | None = None
+    """What an earlier run has left: gone on with if it fits, else ended."""
 
 
 @dataclass(frozen=True, slots=True)

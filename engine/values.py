@@ -89,6 +89,17 @@ class Target:
         return f"s3://{self.bucket}/{self.key}"
 
 
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A copy's multipart upload under way: what a later run needs to go on with it."""
+
+    upload_id: str
+    etag: str
+    """Of the source."""
+    headers: str
+    """SHA-256 of those that it was created with, in hex."""
+
+
 @_sent
 @dataclass(frozen=True, slots=True)
 class Request:

@@ -10,15 +10,18 @@ from __future__ import annotations
 from collections.abc import Generator
 from dataclasses import replace
 
+from ..errors import Gof3rError
 from ..s3 import replies
-from ..values import Digests, Header, Target
+from ..values import Begun, Digests, Header, Target
 from . import sidecar
 from .condition import only_over
 from .download import range_work
 from .events import Expect, Receipt, Tell, Warn
 from .inherited import created_with
+from .left import Left, begun
 from .original import Original
 from .passing import Passing
+from .resuming import is_over
 from .server_copy import Cannot, ServerCopy
 from .story import Instruction, Story, Telling, stream_digests
 from .upload import Upload, write_sidecar
@@ -30,7 +33,8 @@ class Copy:
     what parts are sent with and what may be computed for proofs; ``sidecar`` and ``unproven`` are as for a
     download of the source, and the destination gets a sidecar too; ``if_none_match`` never replaces an
     object; ``server_side``: the target's server can read the source by the same keys; ``part_size``: bytes of
-    the parts of an object whose own parts cannot be used."""
+    the parts of an object whose own parts cannot be used. ``begun`` is an upload of an earlier run to go on
+    with; with ``resume`` one that is begun is shown, and one that fails stays for a later run."""
 
     def __init__(
         self,
@@ -46,6 +50,8 @@ class Copy:
         if_none_match: bool,
         server_side: bool,
         part_size: int,
+        resume: bool = False,
+        begun: Begun | None = None,
     ) -> None:
         self._original = Original(
             source,
@@ -69,13 +75,28 @@ class Copy:
         self._condition = self._original.condition
         self._server_side = server_side
         self._part_size = part_size
+        self._resume = resume
+        self._left = Left(self.name, target, begun)
 
     def story(self) -> Story:
-        """The whole copy, top to bottom."""
+        """The whole copy, and what becomes of an upload that was left where it has not come to that."""
+        try:
+            return (yield from self._copy())
+        except Gof3rError as error:
+            if self._left.id and self._resume and not is_over(error):
+                error.kept = self._left.id
+            else:
+                yield from self._left.end()
+            raise
+
+    def _copy(self) -> Generator[Instruction, object, Receipt]:
+        """Top to bottom."""
         head = yield from self._original.look()
         if self._server_side:
             try:
-                return (yield from self._by_server(head))
+                receipt = yield from self._by_server(head)
+                yield from self._left.end()
+                return receipt
             except Cannot as why:
                 yield Warn(f"{why}: copying through this machine instead")
                 if why.made and self._condition:
@@ -132,6 +153,11 @@ class Copy:
         self._parts.cut(cut.parts)
         proof, hashed = cut.proof, bool(cut.stream)
         headers = yield from created_with(self._source, head, self._headers)
+        going_on = yield from self._left.fitting(head.etag, headers, self._digests, self._parts.planned)
+        brings = self._digests
+        if going_on:
+            there, brings = going_on
+            self._parts.compare(there, brings)
         yield Tell(Expect(cut.stream))
         self._parts.receive(lambda part: range_work(self._source, head, part, cut.digests), hashed=hashed)
         stream: Digests = {}
@@ -144,12 +170,18 @@ class Copy:
                 stream = yield from stream_digests(self._parts.count if head.size else 0)
             proofs = yield from self._original.prover.check(proof, self._parts.whole, stream)
 
+        def note(upload_id: str, brings: tuple[str, ...]) -> Begun:
+            return begun(self._target, upload_id, head.etag, headers, brings)
+
         upload = Upload(
             self._target,
             self._parts,
             headers=headers,
-            digests=self._digests,
+            digests=brings,
             sidecar=False,
+            resume=self._resume,
+            upload_id=self._left.taken(),
+            note=note if self._resume else None,
             name=self.name,
         )
         receipt = yield from upload.store(self._condition, check_source)

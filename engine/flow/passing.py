@@ -3,7 +3,8 @@
 Slots are granted in part order, so that the part that the stream's digest waits for always owns one. From
 when its bytes are there, a part's slot lives as one of an upload: it is free when the bytes are both accepted
 by the destination and in the stream's own digest. The digests that were computed on the way in go with the
-part on its way out: what the server checks is what was received.
+part on its way out: what the server checks is what was received. A part that the server has from an earlier
+run, by the same digests, is not sent.
 
 Parts can be copied by the server, too; they need no slots.
 
@@ -19,6 +20,7 @@ from ..values import Digests, Part, Response, Slot, Verdict
 from .dispatch import Work
 from .events import Action, Event, Hashed
 from .outgoing import Sent
+from .resuming import There
 from .slots import Ledger
 from .story import Telling, Until, ask
 from .verify import CRC, Whole, text
@@ -39,7 +41,7 @@ class Passing:
 
     def cut(self, parts: Sequence[Part]) -> None:
         """What to copy, in part order; what was copied before is forgotten."""
-        self._largest = max((part.length for part in parts), default=0)
+        self._lengths = [part.length for part in parts]
         self._parts: Iterator[Part] = iter(parts)
         self._next: Part | None = None
         self._hashed = False
@@ -54,10 +56,14 @@ class Passing:
         self._flying = 0
         """Parts that the server has been told to copy."""
         self._received = 0
+        self._there = There(())
+        self._brings: tuple[str, ...] = ()
         # What is known so far, for the story.
         self.count = len(parts)
         self.size = sum(part.length for part in parts)
         self.done = 0
+        self.there = 0
+        """Bytes of the parts that needed not to be sent."""
         self.whole = Whole()
         """Of what was received."""
         self.sent = Sent()
@@ -96,7 +102,7 @@ class Passing:
     def receive(self, make: Make, *, hashed: bool) -> None:
         """Every range is to be fetched as ``make`` says, once it is waited for: never earlier, so that no
         part fails while something else is asked. ``hashed``: the collector hashes the stream."""
-        self._ledger.recut(max(self._largest, 1))  # an empty part needs a slot, too
+        self._ledger.recut(max([*self._lengths, 1]))  # an empty part needs a slot, too
         self._receive = make
         self._hashed = hashed
         if self.size == 0:  # S3 has no range without bytes
@@ -104,6 +110,15 @@ class Passing:
             for work in self._fetches():
                 assert work.part is not None
                 self._arrived(work.part, checksums.compute(work.digests, memoryview(b"")))
+
+    def planned(self, number: int) -> int:
+        """Bytes of part ``number``; 0 where there is none."""
+        return self._lengths[number - 1] if number <= self.count else 0
+
+    def compare(self, there: There, brings: tuple[str, ...]) -> None:
+        """Ranges are not sent where ``there`` has the same bytes; ``brings``: digests that a part goes
+        with."""
+        self._there, self._brings = there, brings
 
     def received(self) -> Telling:
         """Wait until every range is there."""
@@ -156,6 +171,7 @@ class Passing:
             part, self._next = self._next, None
             work = self._receive(part)
             work.slot = slot
+            work.digests = self._there.to_compute(part, work.digests) or work.digests
             self._held[part.number] = part, slot, {}
             yield work
 
@@ -194,7 +210,16 @@ class Passing:
         self._ledger.move(slot, "filled")
         if not self._hashed:
             self._ledger.move(slot, "hashed")
-        self._held[part.number] = part, slot, digests
-        self._unsent.append(part.number)
         self._received += 1
         self.whole.add(part, digests)
+        listed = self._there.same(part, digests)
+        if listed is None:
+            self._held[part.number] = part, slot, digests
+            self._unsent.append(part.number)
+            return
+        del self._held[part.number]
+        self._ledger.move(slot, "sent")
+        crc = text(digests[CRC]) if CRC in self._brings else ""
+        self.sent.add_listed(part, listed.etag, crc, digests.get("md5", b""))
+        self.there += part.length
+        self.done += part.length

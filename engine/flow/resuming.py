@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable
 
-from ..errors import TransferError, UsageError
+from ..errors import UNMET, Gof3rError, TransferError, UsageError
 from ..s3 import listings, operations
 from ..s3.listings import PartListed
 from ..values import Digests, Part, Target
@@ -23,6 +23,21 @@ from .verify import CRC, text
 PAGE = 1000
 """Parts that S3 lists at a time. SeaweedFS (4.48) loses 1,000 to 9,999 when there is a part 10,000 as well:
 they are sent again."""
+
+
+OVER = (
+    *("NoSuchUpload", UNMET, "PreconditionFailed"),
+    *("InvalidPart", "InvalidPartOrder", "EntityTooSmall"),
+    *("NoSuchKey", "NoSuchVersion"),
+)
+"""Error codes after which no later run can go on with an upload: it is gone, an object is in the way or the
+source another, its parts make no object, or there is no source."""
+
+
+def is_over(error: Gof3rError) -> bool:
+    """No later run can go on with the upload that has failed by ``error``."""
+    failure = error.failure if isinstance(error, TransferError) else None
+    return failure is not None and failure.code in OVER
 
 
 class There:

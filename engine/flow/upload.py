@@ -9,16 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from dataclasses import replace
 
-from ..errors import UNMET, Gof3rError, TransferError, UsageError
+from ..errors import Gof3rError, TransferError, UsageError
 from ..s3 import checksums, operations, replies
-from ..values import Direction, Header, Part, Response, Target
+from ..values import Begun, Direction, Header, Part, Response, Target
 from .condition import NEVER_OVERWRITE, Condition, explained, is_unmet, refuse_existing
 from .dispatch import Work
-from .events import Dismiss, Expect, Receipt, Tell
+from .events import Dismiss, Expect, Receipt, Show, Tell
 from .multipart import Multipart, without_crc
 from .outgoing import Outgoing
 from .passing import Passing
-from .resuming import newest, parts_there, refuse_misfit
+from .resuming import is_over, newest, parts_there, refuse_misfit
 from .stored import found, stored_proofs
 from .story import Instruction, Quiet, Story, Telling, Until, ask, stream_digests
 from .verify import CRC
@@ -28,7 +28,9 @@ class Upload:
     """One upload of ``parts``. ``digests`` are the parts' (md5, crc64nvme or both); ``sidecar`` asks for the
     md5 of the whole stream and the object that keeps it; ``if_none_match`` never replaces an object.
     ``resume`` goes on with the upload of this key that is under way, ``upload_id`` or the newest, and leaves
-    one that fails as it is. ``name`` begins its errors."""
+    one that fails as it is. Of what passes through, ``upload_id`` is one that ``parts`` were compared with,
+    and ``note`` makes of the id of a new one, and of what its parts bring, what is shown. ``name`` begins its
+    errors."""
 
     def __init__(
         self,
@@ -41,6 +43,7 @@ class Upload:
         if_none_match: bool = False,
         resume: bool = False,
         upload_id: str = "",
+        note: Callable[[str, tuple[str, ...]], Begun] | None = None,
         name: str = "",
     ) -> None:
         self.name = name or f"put {target}"
@@ -53,6 +56,7 @@ class Upload:
         self._resume = resume
         self._upload_id = upload_id
         self._named = bool(upload_id)
+        self._note = note
 
     def story(self) -> Story:
         """The whole upload, top to bottom."""
@@ -137,8 +141,10 @@ class Upload:
             yield from upload.create()
             self._digests = upload.digests
         try:
-            if self._upload_id:
-                yield from self._compare(upload.id)
+            if self._note and not self._upload_id:
+                yield Show(self._note(upload.id, self._digests))
+            if self._upload_id and isinstance(self._parts, Outgoing):
+                yield from self._compare(self._parts, upload.id)
             yield from self._parts.send(lambda part: self._part(upload.id, part, "send", self._digests))
             yield Dismiss()
             self._check_crc()
@@ -150,36 +156,34 @@ class Upload:
         except Gof3rError as error:
             if isinstance(error, UsageError):  # about the upload: nothing of ours has come to it
                 raise
-            if self._resume and not _is_over(error):
+            if self._resume and not is_over(error):
                 error.kept = upload.id
                 raise
             yield Quiet()
             yield from upload.abort()
             raise
         receipt = yield from self._receipt(completed, self._expected_etag)
-        there = self._parts.there if self._upload_id and isinstance(self._parts, Outgoing) else None
-        return replace(receipt, there=there)
+        return replace(receipt, there=self._parts.there if self._upload_id else None)
 
     def _part(self, upload_id: str, part: Part, direction: Direction, digests: tuple[str, ...]) -> Work:
         request = operations.upload_part(self._target, upload_id, part.number)
         return Work(request, f"part {part.number}", part, direction=direction, digests=digests)
 
-    def _compare(self, upload_id: str) -> Telling:
+    def _compare(self, parts: Outgoing, upload_id: str) -> Telling:
         """Send nothing that upload ``upload_id`` has already. Raises UsageError when it cannot be ours."""
-        assert isinstance(self._parts, Outgoing)  # what is copied is not resumed
         try:
             there = yield from parts_there(self.name, self._target, upload_id, self._digests)
         except TransferError as error:
-            if not (self._named and _is_over(error)):
+            if not (self._named and is_over(error)):
                 raise
             raise TransferError(f"{error} without --upload-id", error.failure) from None
-        refuse_misfit(there, upload_id, self._parts.planned)
+        refuse_misfit(there, upload_id, parts.planned)
 
         def look(part: Part) -> Work | None:
             names = there.to_compute(part, self._digests)
             return self._part(upload_id, part, "digest", names) if names else None
 
-        self._parts.compare(there, look)
+        parts.compare(there, look)
 
     def _receipt(
         self, stored: replies.Completed, expected_etag: str = ""
@@ -219,12 +223,6 @@ class Upload:
 
     def _stream_md5(self) -> Generator[Instruction, object, bytes]:
         return (yield from stream_digests(self._parts.count))["md5"]
-
-
-def _is_over(error: Gof3rError) -> bool:
-    """No later run can go on with the upload: it is gone, or an object is in the way."""
-    failure = error.failure if isinstance(error, TransferError) else None
-    return failure is not None and failure.code in ("NoSuchUpload", UNMET)
 
 
 def sidecar_missing(error: TransferError) -> TransferError:

@@ -242,6 +242,8 @@ def _copy(order: orders.Copy, ledger: Ledger) -> tuple[Teller, Feed]:
         if_none_match=order.if_none_match,
         server_side=order.server_side,
         part_size=order.terms.part_size,
+        resume=order.resume,
+        begun=order.begun,
     )
     return copy, parts
 

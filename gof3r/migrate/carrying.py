@@ -26,6 +26,7 @@ from gof3r.engine.proc.pieces import Ends
 from gof3r.engine.proc.session import carry_out
 from gof3r.engine.proc.source import Witness
 from gof3r.engine.s3.listings import UploadListed
+from gof3r.engine.values import Begun
 
 from .estimate import parts_of
 from .files import Sources, Targets, check_same, identity, prepared, readable
@@ -51,6 +52,9 @@ class Told(Protocol):
 
     def began(self, entry: Entry) -> None:
         """From when this returns, a multipart upload may be made for ``entry``."""
+
+    def uploading(self, entry: Entry, begun: Begun) -> None:
+        """``begun`` is the multipart upload that is made for ``entry``, a copy."""
 
     def arrived(self, entry: Entry, receipt: Receipt) -> None:
         """``entry`` is at its destination, verified."""
@@ -80,15 +84,16 @@ class Carrier:
         self._witness = witness
         self._orders = Orders(how, environ)
 
-    def end_uploads(self, item: Item, since: float) -> None:
+    def end_uploads(self, item: Item, since: float, kept: str) -> None:
         """End the multipart uploads of this item's destination that were begun at the epoch second ``since``
-        or later: older ones are somebody else's."""
+        or later, but for that with the id ``kept``: older ones are somebody else's."""
         order = self._orders.of(item)
         target, listed = order.target, _Uploads(self._told)
         terms = replace(order.terms, concurrency=1, memory=None)
         carry_out(orders.Uploads(target, terms=terms), listed, self._environ, self._ends())
         for upload in listed.found:
-            if upload.key == target.key and upload.initiated >= since - SKEW:
+            ours = upload.key == target.key and upload.initiated >= since - SKEW
+            if ours and upload.upload_id != kept:
                 ending = orders.Uploads(target, upload_id=upload.upload_id, abort=True, terms=terms)
                 carry_out(ending, Ticking(self._told), self._environ, self._ends())
                 self._told.debug(f"upload {upload.upload_id} of {target}, left by a run that was killed")
@@ -105,9 +110,10 @@ class Carrier:
                 self._alone(entry)
 
     def is_alone(self, entry: Entry) -> bool:
-        """It needs a ring of its own: for its size, or since it will be uploaded in parts."""
-        known = entry.item.known
-        return (known.size or 0) > self._how.part_size or parts_of(known.etag) > 1
+        """It needs a ring of its own: for its size, or since it will be uploaded in parts, or was begun to
+        be."""
+        known, left = entry.item.known, entry.left
+        return (known.size or 0) > self._how.part_size or parts_of(known.etag) > 1 or left is not None
 
     def _class(self, entry: Entry) -> tuple[Kind, int]:
         """Those of one class go through one ring: of one kind, and in slots of one size. A size that is not
@@ -169,7 +175,9 @@ class Carrier:
                         destination.commit()
                     known = item.known
                 case orders.Copy():
-                    result, known = self._carry_out(order, self._ends()), item.known
+                    order = replace(order, resume=True, begun=entry.left.begun if entry.left else None)
+                    listener = _Begins(self._told, entry)
+                    result, known = carry_out(order, listener, self._environ, self._ends()), item.known
         except Interrupted:
             raise
         except OSError as error:
@@ -264,6 +272,18 @@ class _Uploads(Ticking):
     def show(self, value: object) -> None:
         assert isinstance(value, UploadListed)
         self.found.append(value)
+
+
+class _Begins(Ticking):
+    """Hears which upload a copy has begun."""
+
+    def __init__(self, told: Told, entry: Entry) -> None:
+        super().__init__(told)
+        self._entry = entry
+
+    def show(self, value: object) -> None:
+        assert isinstance(value, Begun)
+        self._told.uploading(self._entry, value)
 
 
 class _Arrivals(Ticking):

@@ -10,13 +10,18 @@ from .tally import TOGETHER, Tally
 
 
 def end_left(journal: Journal, carrier: Carrier) -> None:
-    """End the multipart uploads of those objects that were under way when an earlier run was killed, but for
-    those of files that are still to be uploaded: they will be gone on with."""
+    """End the multipart uploads of those objects that were under way when an earlier run ended, but for those
+    that will be gone on with: of what is still to do, a file's, and a copy's that is known."""
     for entry in journal.uploads():
-        if kind(entry.item) == "put" and entry.state is State.TODO:
+        assert entry.left is not None
+        begun = entry.left.begun
+        to_do = entry.state is State.TODO
+        if to_do and kind(entry.item) == "put":
             continue
-        carrier.end_uploads(entry.item, float(entry.upload_id))
-        journal.uploading(entry.id, "")
+        kept = begun.upload_id if to_do and begun else ""
+        carrier.end_uploads(entry.item, entry.left.since, kept)
+        if not kept:
+            journal.uploading(entry.id, None)
 
 
 def carry_all(tally: Tally, carrier: Carrier) -> None:

@@ -35,7 +35,7 @@ from gof3r.engine.errors import Gof3rError, UsageError, one_line
 from . import schema
 from .items import Identity, Item, LocalFile, place_of
 from .options import as_text, from_text
-from .states import REFUSED, TWICE, Cause, Done, Duplicate, Entry, Failed, State, Total
+from .states import REFUSED, TWICE, Cause, Done, Duplicate, Entry, Failed, Left, State, Total, left
 
 _ENTRY = (
     "id, source, version, destination, options, size, etag, found, mtime, state, attempts, upload, receipt"
@@ -194,10 +194,11 @@ class Journal:
             self._db.executemany("UPDATE item SET state = 1 WHERE id = ?", [(entry.id,) for entry in entries])
         return entries
 
-    def uploading(self, number: int, upload_id: str) -> None:
-        """Item ``number`` has this multipart upload, "" for none any more; on the disk."""
+    def uploading(self, number: int, upload: Left | None) -> None:
+        """Item ``number`` has this multipart upload, None for none any more; on the disk."""
+        text = str(upload) if upload else None
         with self._transaction(durable=True):
-            self._db.execute("UPDATE item SET upload = ? WHERE id = ?", (_plain(upload_id) or None, number))
+            self._db.execute("UPDATE item SET upload = ? WHERE id = ?", (text, number))
 
     def done(self, done: Iterable[Done], confirmed: int) -> None:
         """These are done, and the receipts are taken in up to byte ``confirmed``; on the disk. Receipts
@@ -354,7 +355,7 @@ def _entry(row: tuple[Any, ...], state: State | None = None) -> Entry:
         ),
         State(was) if state is None else state,
         attempts,
-        upload or "",
+        left(upload) if upload else None,
         receipt,
     )
 

@@ -13,7 +13,7 @@ from gof3r.engine.errors import UsageError, one_line
 APPLICATION = 0x676F3372
 """PRAGMA application_id, "go3r": a database of somebody else's is not touched."""
 
-FORMAT = 1
+FORMAT = 2
 """PRAGMA user_version: another number for other tables."""
 
 LARGEST = 2**62

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
+from urllib.parse import quote, unquote
+
+from gof3r.engine.values import Begun
 
 from .items import Identity, Item
 
@@ -18,6 +21,29 @@ class State(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Left:
+    """A multipart upload that may be under way for an item; ``str()`` is what the file has."""
+
+    since: float
+    """Epoch second, as a whole one: it was not begun before."""
+    begun: Begun | None = None
+    """A copy's, once it is known: it can be gone on with."""
+
+    def __str__(self) -> str:
+        known = (self.begun.upload_id, self.begun.etag, self.begun.headers) if self.begun else ()
+        return " ".join((f"{self.since:.0f}", *(quote(word, safe="", errors=_RAW) for word in known)))
+
+
+_RAW = "surrogateescape"
+
+
+def left(text: str) -> Left:
+    """The reverse of ``str()``."""
+    since, *known = text.split(" ")
+    return Left(float(since), Begun(*(unquote(word, errors=_RAW) for word in known)) if known else None)
+
+
+@dataclass(frozen=True, slots=True)
 class Entry:
     """An item as the journal has it."""
 
@@ -26,8 +52,8 @@ class Entry:
     state: State
     attempts: int
     """That have failed, over all runs."""
-    upload_id: str
-    """Of a multipart upload that was left under way; empty for none."""
+    left: Left | None
+    """Of an earlier run's."""
     receipt: int | None
     """Byte at which its last receipt begins: of a source that has changed since, what the next one
     supersedes."""

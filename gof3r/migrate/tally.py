@@ -11,11 +11,12 @@ import time
 
 from gof3r.engine.errors import Gof3rError
 from gof3r.engine.flow.events import Progress
+from gof3r.engine.values import Begun
 from gof3r.report import Report
 
 from .receipts import Receipt
 from .record import Record
-from .states import Entry, Failed, State
+from .states import Entry, Failed, Left, State
 
 TOGETHER = 1000
 """Items that are taken from the journal at a time."""
@@ -35,8 +36,8 @@ class Tally:
         self._most = most
         self._todo = record.journal.totals()[State.TODO].items
         self._taken: set[int] = set()
-        self._begun: set[int] = set()
-        """Those of which an upload may have been begun."""
+        self._begun: dict[int, float] = {}
+        """Those of which an upload may have been begun, and since when."""
         self.warning = report.warning
         self.debug = report.debug
         self.happened = report.happened
@@ -63,9 +64,11 @@ class Tally:
     # --- what a carrier tells ------------------------------------------------------------------
 
     def began(self, entry: Entry) -> None:
-        # In the journal's place for an upload's id is the epoch second in which it was begun.
-        self._begun.add(entry.id)
-        self._record.journal.uploading(entry.id, f"{time.time():.0f}")
+        now = self._begun[entry.id] = float(int(time.time()))
+        self._record.journal.uploading(entry.id, Left(now, entry.left.begun if entry.left else None))
+
+    def uploading(self, entry: Entry, begun: Begun) -> None:
+        self._record.journal.uploading(entry.id, Left(self._begun[entry.id], begun))
 
     def arrived(self, entry: Entry, receipt: Receipt) -> None:
         if self._record.arrived(entry.id, receipt, time.monotonic()):
@@ -78,7 +81,7 @@ class Tally:
     def failed(self, entry: Entry, cause: str, text: str, kept: bool) -> None:
         """Raises Stopped."""
         if entry.id in self._begun and not kept:  # else it is gone on with, or ended, by the next run
-            self._record.journal.uploading(entry.id, "")
+            self._record.journal.uploading(entry.id, None)
         self._record.journal.failed([Failed(entry.id, cause, text)])
         self._forget(entry)
         self.failures += 1
@@ -98,7 +101,7 @@ class Tally:
 
     def _forget(self, entry: Entry) -> None:
         self._taken.discard(entry.id)
-        self._begun.discard(entry.id)
+        self._begun.pop(entry.id, None)
 
     def _head(self) -> None:
         failed = f", {self.failures} failed" if self.failures else ""

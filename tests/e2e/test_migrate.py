@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import signal
 import time
 from functools import partial
 from pathlib import Path
@@ -241,15 +242,103 @@ def test_an_upload_that_a_killed_run_has_left_is_ended(
     boto.put_object(Bucket=bucket, Key="from/large", Body=noise(2 * PART))
     mine = boto.create_multipart_upload(Bucket=bucket, Key="to/large2")["UploadId"]
     words = (*between(bucket), *SMALL, "--source-endpoint", s3.endpoint)
-    relay.hold(r"PUT \S*partNumber=2&")
+    relay.hold(r"POST \S*uploads=")
     live = start(*words)
     relay.held()
     live.process.kill()
     live.process.wait()
-    until(lambda: len(uploads.pending()) == 2, "it has left an upload")
+    boto.create_multipart_upload(Bucket=bucket, Key="to/large")  # as if its answer had been lost
     code, again = start.run(*words)
     assert code == 0, again.said
     assert uploads.pending() == [mine], "and nobody else's is touched"
+
+
+def half_copied(
+    start: Start, relay: Relay, other: tuple[LocalS3, S3Client], bucket: str, uploads: Uploads, tmp_path: Path
+) -> tuple[list[str], dict[str, str]]:
+    """The command line and the environment of a run that was killed when three parts of four were stored."""
+    server, their = other
+    their.put_object(
+        Bucket=server.bucket, Key="from/large", Body=noise(4 * PART), Metadata={"colour": "red"}
+    )
+    profile = f"[old]\naws_access_key_id={server.access_key}\naws_secret_access_key={server.secret_key}\n"
+    (tmp_path / "credentials").write_text(profile)
+    env = {"AWS_SHARED_CREDENTIALS_FILE": str(tmp_path / "credentials")}
+    words = ["migrate", f"--from=s3://{server.bucket}/from/", f"--to=s3://{bucket}/to", "-s", "5MiB"]
+    words += ["-c", "1", f"--source-endpoint={server.endpoint}", "--source-profile=old"]
+    relay.hold(r"PUT \S*partNumber=4&")
+    live = start(*words, env=env)
+    relay.held()
+    live.process.kill()
+    live.process.wait()
+    until(lambda: uploads.parts() == {1, 2, 3}, "three parts are stored")
+    return words, env
+
+
+def test_a_copy_that_was_killed_is_gone_on_with(
+    start: Start,
+    relay: Relay,
+    other: tuple[LocalS3, S3Client],
+    boto: S3Client,
+    bucket: str,
+    uploads: Uploads,
+    tmp_path: Path,
+) -> None:
+    words, env = half_copied(start, relay, other, bucket, uploads, tmp_path)
+    before = relay.sent
+    code, again = start.run(*words, env=env)
+    assert code == 0, again.said
+    assert relay.sent - before < 2 * PART, "what was there was not sent again"
+    assert stored(boto, bucket, "to/large") == noise(4 * PART)
+    assert boto.head_object(Bucket=bucket, Key="to/large")["Metadata"] == {"colour": "red"}
+    assert uploads.pending() == []
+
+
+@pytest.mark.parametrize("how", ["its bytes", "its metadata", "its size"])
+def test_a_copy_that_was_killed_and_whose_source_has_changed_is_made_anew(
+    start: Start,
+    relay: Relay,
+    other: tuple[LocalS3, S3Client],
+    boto: S3Client,
+    bucket: str,
+    uploads: Uploads,
+    tmp_path: Path,
+    how: str,
+) -> None:
+    words, env = half_copied(start, relay, other, bucket, uploads, tmp_path)
+    data = {"its bytes": noise(4 * PART)[::-1], "its size": b"small"}.get(how, noise(4 * PART))
+    server, their = other
+    their.put_object(Bucket=server.bucket, Key="from/large", Body=data, Metadata={"colour": "blue"})
+    code, again = start.run(*words, env=env)
+    assert code == 0, again.said
+    assert stored(boto, bucket, "to/large") == data
+    assert boto.head_object(Bucket=bucket, Key="to/large")["Metadata"] == {"colour": "blue"}
+    assert uploads.pending() == []
+
+
+def test_a_copy_that_was_stopped_is_gone_on_with(
+    start: Start,
+    relay: Relay,
+    other: tuple[LocalS3, S3Client],
+    boto: S3Client,
+    bucket: str,
+    uploads: Uploads,
+    tmp_path: Path,
+) -> None:
+    words, env = half_copied(start, relay, other, bucket, uploads, tmp_path)
+    (left,) = uploads.pending()
+    relay.hold(r"PUT \S*partNumber=4&")
+    live = start(*words, env=env)
+    relay.held()
+    live.process.send_signal(signal.SIGINT)
+    assert live.process.wait() == 130
+    assert uploads.pending() == [left]
+    before = relay.sent
+    code, again = start.run(*words, env=env)
+    assert code == 0, again.said
+    assert relay.sent - before < 2 * PART, "what was there was not sent again"
+    assert stored(boto, bucket, "to/large") == noise(4 * PART)
+    assert uploads.pending() == []
 
 
 def test_two_at_once_are_one(start: Start, relay: Relay, boto: S3Client, bucket: str) -> None:

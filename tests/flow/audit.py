@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from gof3r.engine.flow.events import Event, Hashed, Written
 from gof3r.engine.flow.outgoing import Outgoing
+from gof3r.engine.flow.passing import Passing
 from gof3r.engine.flow.slots import TABLE, Ledger, State
 from gof3r.engine.values import Slot, Verdict
 
@@ -78,10 +79,12 @@ def _moves(world: World, event: Event) -> Iterator[tuple[Slot, str]]:
                     yield job.slot, "sent"
             elif job.direction == "send":
                 yield job.slot, "sent"
-            elif not world.passes:
+            elif not isinstance(world.feed, Passing):
                 yield job.slot, "received"
             else:
                 yield job.slot, "filled"
+                if job.part and world.feed._there.same(job.part, event.digests):
+                    yield job.slot, "sent"
                 if not world.collector.hashes:
                     yield job.slot, "hashed"
 

@@ -11,7 +11,7 @@ from gof3r.engine.flow.passing import Passing
 from gof3r.engine.flow.plan import UploadPlan, upload_plan, warnings_at
 from gof3r.engine.flow.slots import Ledger, stride
 from gof3r.engine.flow.upload import Upload
-from gof3r.engine.values import Credentials, Header, Target
+from gof3r.engine.values import Begun, Credentials, Header, Target
 from tests.flow.store import SOURCE, TARGET, Store
 from tests.flow.stream import Lengths, Memory, Source, Tokens
 from tests.flow.world import World
@@ -135,6 +135,8 @@ def copy(
     source: Target = SOURCE,
     target: Target = TARGET,
     server_side: bool = True,
+    resume: bool = False,
+    begun: Begun | None = None,
     headers: tuple[Header, ...] = (),
     part_size: int = 8,
     slots: int = 3,
@@ -164,6 +166,8 @@ def copy(
             if_none_match=if_none_match,
             server_side=server_side,
             part_size=part_size,
+            resume=resume,
+            begun=begun,
         ),
         parts,
         store,

@@ -44,6 +44,7 @@ from gof3r.engine.flow.events import (
     Renew,
     Renewed,
     Send,
+    Show,
     Silent,
     Tell,
     Warn,
@@ -156,6 +157,7 @@ class World:
         self.log: list[str] = []
         """Requests in the order of their sending, and ``hush`` and ``silent``."""
         self.warnings: list[str] = []
+        self.shown: list[object] = []
         self.notes: list[str] = []
         self.progress: list[tuple[float, Progress]] = []
         self.verdicts: list[tuple[float, Verdict]] = []
@@ -419,6 +421,9 @@ class World:
             self.uses[slot].remove("receive")
             onward = {"send", "hash"} if self.collector.hashes else {"send"}
             self.uses[slot] |= onward if self.passes else {"write"}
+            part = verdict.job.part
+            if isinstance(self.feed, Passing) and part and self.feed._there.same(part, verdict.digests):
+                self.uses[slot].discard("send")  # it needs not to be sent
 
     def _hash(self) -> None:
         slot = self.collector.hash()
@@ -450,6 +455,8 @@ class World:
                     self._hush()
                 case Warn(text):
                     self.warnings.append(text)
+                case Show(value):
+                    self.shown.append(value)
                 case Note(text):
                     self.notes.append(text)
                 case Renew(role):

@@ -18,7 +18,7 @@ import pytest
 
 from gof3r.migrate import receipts
 from gof3r.migrate.record import Record
-from gof3r.migrate.states import Failed, State
+from gof3r.migrate.states import Failed, Left, State
 from tests.migrate.samples import item, receipt_of
 
 Step = Callable[[], None]
@@ -34,7 +34,7 @@ def migrate(folder: Path, count: int, record: Record, tell: Callable[[list[int]]
     while entries := journal.take(3):
         for entry in entries:
             if chance.random() < 0.3:
-                journal.uploading(entry.id, f"upload {entry.id}")
+                journal.uploading(entry.id, Left(float(entry.id)))
             if chance.random() < 0.1 and entry.attempts < 3:
                 journal.failed([Failed(entry.id, "chance", "it was not its day")])
                 journal.release([entry.id])
@@ -117,7 +117,7 @@ def look(folder: Path, count: int, settled: set[int]) -> int:
         assert settled <= {entry.id for entry in done.values()}, "what was settled stays"
         everything = [entry for state in State for entry in record.journal.entries(state)]
         assert sum(total.items for total in record.journal.totals().values()) == len(everything) <= count
-        assert all(not entry.upload_id for entry in done.values())
+        assert all(entry.left is None for entry in done.values())
         return len(done)
 
 
@@ -206,7 +206,7 @@ def test_what_must_not_be_forgotten_is_synced(tmp_path: Path) -> None:
         journal.begin()
         journal.add([item(1)], current=True)
         (entry,) = journal.take(1)
-        journal.uploading(entry.id, "u")
+        journal.uploading(entry.id, Left(1.0))
         record.arrived(entry.id, receipt_of(entry.item), 0.0)
         record.settle()
         assert said == ["FULL", "COMMIT"] * 2 + ["NORMAL", "COMMIT"] + ["FULL", "COMMIT"] * 2

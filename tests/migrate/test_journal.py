@@ -16,12 +16,13 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
 
 from gof3r.engine.errors import Gof3rError, UsageError
+from gof3r.engine.values import Begun
 from gof3r.migrate.items import UNKNOWN, Identity, Item, LocalFile, S3Object
 from gof3r.migrate.journal import Journal
 from gof3r.migrate.mapping import mapping
 from gof3r.migrate.options import Options
-from gof3r.migrate.states import TWICE, Cause, Done, Duplicate, Failed, State, Total
-from tests.migrate.samples import item
+from gof3r.migrate.states import TWICE, Cause, Done, Duplicate, Failed, Left, State, Total, left
+from tests.migrate.samples import TEXTS, item
 
 
 @pytest.fixture
@@ -71,7 +72,7 @@ def finish(journal: Journal, one: Item, receipt: int = 0) -> None:
 def test_an_item_comes_back_as_it_was(journal: Journal, one: Item) -> None:
     assert journal.add([one], current=True) == []
     (entry,) = journal.take(10)
-    assert (entry.item, entry.attempts, entry.upload_id, entry.receipt) == (one, 0, "", None)
+    assert (entry.item, entry.attempts, entry.left, entry.receipt) == (one, 0, None, None)
     assert journal.entry(str(one.destination)) == entry == journal.by_number(entry.id)
 
 
@@ -204,14 +205,14 @@ def test_what_the_listing_has_no_more_is_dropped_unless_it_was_done_or_has_an_up
     finish(journal, item(5))
     journal.again([6])
     finish(journal, item(0))
-    left = journal.entry("s3://dst/key 1")
-    assert left is not None
-    journal.uploading(left.id, "u")
+    one = journal.entry("s3://dst/key 1")
+    assert one is not None
+    journal.uploading(one.id, Left(1.0))
     journal.begin()
     journal.add([item(4)], current=True)
     assert journal.drop_unseen() == 2
     assert states(journal) == {State.TODO: 3, State.DONE: 1}
-    assert [entry.upload_id for entry in journal.uploads()] == ["u"]
+    assert [entry.left for entry in journal.uploads()] == [Left(1.0)]
 
 
 # --- taking -------------------------------------------------------------------------
@@ -290,18 +291,24 @@ def test_who_is_given_up_late_does_not_have_its_work_done_twice(journal: Journal
 def test_an_upload_is_remembered_until_its_item_is_done(journal: Journal) -> None:
     journal.add([item(1), item(2)], current=True)
     first, second = journal.take(2)
-    journal.uploading(first.id, "u1")
-    journal.uploading(second.id, "u2")
+    journal.uploading(first.id, one := Left(1.0, Begun("u1", "e-2", "ab")))
+    journal.uploading(second.id, Left(2.0))
     assert journal.uploads() == []  # somebody is at them
     journal.failed([Failed(first.id, "x", "y")])
     journal.begin()
-    assert [(entry.upload_id, entry.state) for entry in journal.uploads()] == [
-        ("u1", State.TODO),
-        ("u2", State.TODO),
+    assert [(entry.left, entry.state) for entry in journal.uploads()] == [
+        (one, State.TODO),
+        (Left(2.0), State.TODO),
     ]
-    journal.uploading(second.id, "")
+    journal.uploading(second.id, None)
     finish(journal, item(1))
     assert journal.uploads() == []
+
+
+@given(st.integers(0, 2**40), st.none() | st.builds(Begun, TEXTS, TEXTS, TEXTS))
+def test_an_upload_is_read_as_it_was_written(since: int, begun: Begun | None) -> None:
+    one = Left(float(since), begun)
+    assert left(str(one)) == one
 
 
 def test_entries_come_page_by_page(journal: Journal) -> None:
@@ -448,7 +455,7 @@ def other_tables(path: Path) -> None:
 def other_format(path: Path) -> None:
     Journal(str(path), "work").close()
     with sqlite3.connect(path) as db:
-        db.execute("PRAGMA user_version = 2")
+        db.execute("PRAGMA user_version = 3")
     db.close()
 
 
@@ -458,7 +465,7 @@ def other_format(path: Path) -> None:
         (lambda path: path.write_text("my diary, and more of it"), "no journal of gof3r migrate"),
         (lambda path: path.write_text("SQLite format 3\0" + "x" * 5000), "no journal of gof3r migrate"),
         (other_tables, "another program's database"),
-        (other_format, "its format is 2, and this version reads 1"),
+        (other_format, "its format is 3, and this version reads 2"),
         (
             lambda path: Journal(str(path), "sha256:ff").close(),
             "another migration (sha256:ff), not of work: use other --receipts",
