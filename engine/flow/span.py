@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..errors import UNMET, Gof3rError, TransferError, UsageError
+from ..errors import Gof3rError, TransferError, UsageError
 from ..s3 import operations, replies
 from ..spans import Split, StoredPart, Unsplit
 from ..values import Digests, Part, Target, Verdict
@@ -27,16 +27,11 @@ from .original import Original
 from .passing import Passing
 from .plan import human
 from .proof import Proof
+from .resuming import is_over
 from .slots import Ledger, stride
 from .stored import stored_proofs
 from .story import Quiet, Story
 from .verify import CRC, Whole, text
-
-FINAL = (
-    *("BadDigest", "EntityTooSmall", "EntityTooLarge", "InvalidPart", "InvalidPartOrder", "NoSuchUpload"),
-    UNMET,
-)
-"""Codes of a Complete that will be refused for ever."""
 
 
 class Begin:
@@ -218,4 +213,4 @@ class Finish:
 def _is_final(error: Gof3rError) -> bool:
     """The object can never be made of this upload."""
     failure = error.failure if isinstance(error, TransferError) else None
-    return failure is not None and failure.code in FINAL
+    return is_over(error) or (failure is not None and failure.code == "BadDigest")
