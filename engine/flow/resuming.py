@@ -25,13 +25,9 @@ PAGE = 1000
 they are sent again."""
 
 
-OVER = (
-    *("NoSuchUpload", UNMET, "PreconditionFailed"),
-    *("InvalidPart", "InvalidPartOrder", "EntityTooSmall"),
-    *("NoSuchKey", "NoSuchVersion"),
-)
-"""Error codes after which no later run can go on with an upload: it is gone, an object is in the way or the
-source another, its parts make no object, or there is no source."""
+OVER = ("NoSuchUpload", UNMET, "PreconditionFailed", "NoSuchKey", "NoSuchVersion")
+"""Error codes after which no later run can go on with an upload: it is gone, an object is in the way, or a
+copy's source is another, or gone."""
 
 
 def is_over(error: Gof3rError) -> bool:

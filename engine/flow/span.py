@@ -33,6 +33,9 @@ from .stored import stored_proofs
 from .story import Quiet, Story
 from .verify import CRC, Whole, text
 
+UNFIT = ("BadDigest", "EntityTooSmall", "InvalidPart", "InvalidPartOrder")
+"""Codes of a Complete whose parts make no object."""
+
 
 class Begin:
     """All of a copy that comes before its first byte; returns a Split, or Unsplit where one machine has to
@@ -211,6 +214,6 @@ class Finish:
 
 
 def _is_final(error: Gof3rError) -> bool:
-    """The object can never be made of this upload."""
+    """The object can never be made of this upload, whose parts nobody compares again."""
     failure = error.failure if isinstance(error, TransferError) else None
-    return is_over(error) or (failure is not None and failure.code == "BadDigest")
+    return is_over(error) or (failure is not None and failure.code in UNFIT)

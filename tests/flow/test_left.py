@@ -329,13 +329,46 @@ def test_a_stopped_one_is_kept(when: str) -> None:
     [
         ("source head_object", error(404, "NoSuchKey")),
         ("range 3", error(412, "PreconditionFailed")),
-        (COMPLETE, error(400, "InvalidPart")),
+        ("range 5", error(404, "NoSuchVersion")),
     ],
 )
 def test_what_no_later_run_can_go_on_with_is_aborted(what: str, refusal: Response) -> None:
     store, one = left(there(1, 2))
     world = again(store, one).on(what, instead(refusal)).on("source get_object", instead(refusal)).run()
     assert world.error.kept == "" and not store.uploads
+
+
+@pytest.mark.parametrize(("code", "kept"), [("AccessDenied", True), ("PreconditionFailed", False)])
+def test_what_the_server_fails_to_copy_in_parts_leaves_the_upload_as_a_failure_does(
+    code: str, kept: bool
+) -> None:
+    store = Store()
+    store.keep(DATA, path=FROM, cuts=(16, 16, 16, 12))
+    store, one = left({1: DATA[:16]}, store)
+    world = again(store, one, server_side=True, attempts=1)
+    world.on("copy 3", instead(error(403 if kept else 412, code))).run()
+    assert world.error.kept == (one.upload_id if kept else "")
+    assert list(store.uploads) == ([one.upload_id] if kept else [])
+
+
+@pytest.mark.parametrize("seed", [None, 1, 2])
+def test_stopped_at_any_step_it_is_kept_or_gone_and_the_next_run_makes_the_object(seed: int | None) -> None:
+    step = 1
+    while True:
+        store, one = left(there(1, 2, 5))
+        world = again(store, one, seed=seed)
+        world.before = lambda: Signalled(signal.SIGTERM) if world.steps == step else None  # noqa: B023
+        world.run()
+        assert world.finish is not None
+        if world.finish.error is None:
+            break
+        assert isinstance(world.error, Interrupted)
+        made = OBJECT in store.objects  # by Complete, whose answer may not have been heard
+        assert list(store.uploads) == ([] if made else [one.upload_id])
+        assert world.error.kept == one.upload_id or made
+        assert right(again(store, one, seed=seed).run())
+        step += 1
+    assert step > 20
 
 
 def test_an_object_in_the_way_ends_the_upload() -> None:
