@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import TYPE_CHECKING, cast
 
 from .proc.caller import Caller
 from .proc.channel import Receiver, Sender
+
+if TYPE_CHECKING:
+    from .orders import Order
 
 
 def main(wishes: int, news: int) -> int:
@@ -23,7 +27,7 @@ def main(wishes: int, news: int) -> int:
         from .proc.session import carry_out  # late: to be reported, should it fail
 
         ends = Ends(start.source, start.sink, caller, start.vouched)
-        caller.end(carry_out(start.order, caller, os.environ, ends))
+        caller.end(carry_out(cast("Order", start.order), caller, os.environ, ends))
     except BaseException as error:
         caller.end(error=error)
         return 1

@@ -46,7 +46,7 @@ _CHILD = (
     # The child gets our own import path, as a look for credentials does: -c alone would import from the
     # current directory first.
     "import sys; wishes, news = map(int, sys.argv[1:3]); sys.path[:] = sys.argv[3:]; "
-    "from gof3r.engine.__main__ import main; sys.exit(main(wishes, news))"
+    "from {} import main; sys.exit(main(wishes, news))"
 )
 
 
@@ -58,21 +58,27 @@ class EngineTrace(Exception):
 
 
 class Engine:
-    """An engine that carries out ``order``. As a context manager: cancelled unless it has ended.
+    """An engine that carries out ``order``, one of ``engine.orders``. As a context manager: cancelled unless
+    it has ended.
 
     ``source`` and ``sink`` are descriptors, which stay the caller's, or PIPE. A source that is a PIPE is
     whole only after ``commit``. ``on_event`` is called by whoever waits for the engine, in its thread.
     """
 
+    main = "gof3r.engine.__main__"
+    """The module whose function of that name is the process."""
+
     def __init__(
         self,
-        order: orders.Order,
+        order: object,
         *,
         source: int | None = None,
         sink: int | None = None,
         on_event: OnEvent | None = None,
     ) -> None:
         """Raises Gof3rError when no process can be started."""
+        self.lost = False
+        """Its process has ended without a word."""
         self.warnings: list[str] = []
         self.data = -1
         """Our end of a PIPE, not blocking."""
@@ -94,7 +100,7 @@ class Engine:
                     self.data, sink = _pipe(ours, theirs)
                 source, sink = (fd if fd is None else _above(fd, theirs) for fd in (source, sink))
                 self._process = subprocess.Popen(
-                    [*_interpreter(), "-c", _CHILD, str(wishes), str(news), *sys.path],
+                    [*_interpreter(), "-c", _CHILD.format(self.main), str(wishes), str(news), *sys.path],
                     pass_fds=[fd for fd in (wishes, news, source, sink) if fd is not None],
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,
@@ -253,6 +259,7 @@ class Engine:
                     if self._on_event is not None:
                         self._on_event(message)
         if self._news.ended and self._ended is None:
+            self.lost = True
             lost = f"the engine's process was lost{self._how_it_ended()}"
             if isinstance(self._order, (orders.Put, orders.Copy, orders.Begin)):
                 target = self._order.target

@@ -26,7 +26,7 @@ def test_a_wheel_holds_every_module_once_the_command_the_license_and_nothing_els
     with ZipFile(wheel) as archive:
         names = archive.namelist()
     ours = [path.relative_to(ROOT) for path in (ROOT / "gof3r").glob("*.py")]
-    for package in ("bench", "migrate", "usage"):
+    for package in ("bench", "fleet", "migrate", "usage"):
         ours += [path.relative_to(ROOT) for path in (ROOT / "gof3r" / package).glob("*.py")]
     ours += [Path("gof3r", path.relative_to(ROOT)) for path in (ROOT / "engine").rglob("*.py")]
     ours.append(Path("gof3r/py.typed"))

@@ -16,7 +16,6 @@ from dataclasses import dataclass
 
 from ..errors import Gof3rError, one_line
 from ..flow.events import Asked, Cancelled, Event, Progress, SourceFailed
-from ..orders import Order
 from ..values import Failure
 from .channel import Receiver, Sender
 from .source import Committed
@@ -26,10 +25,10 @@ from .source import Committed
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """Carry out ``order``. ``source`` and ``sink`` are descriptors that the engine has inherited.
-    ``vouched``: the source is whole only if a ``Commit`` comes before its end."""
+    """Carry out ``order``, one of ``orders``. ``source`` and ``sink`` are descriptors that the engine has
+    inherited. ``vouched``: the source is whole only if a ``Commit`` comes before its end."""
 
-    order: Order
+    order: object
     source: int | None = None
     sink: int | None = None
     vouched: bool = False

@@ -101,19 +101,14 @@ class Carrier:
     def carry(self, entries: Sequence[Entry]) -> None:
         """Each of them. Raises Gof3rError for what is no object's fault: those that nothing was told of are
         to do again."""
-        alone = [entry for entry in entries if self.is_alone(entry)]
-        small = [entry for entry in entries if not self.is_alone(entry)]
+        part_size = self._how.part_size
+        alone = [entry for entry in entries if is_alone(entry, part_size)]
+        small = [entry for entry in entries if not is_alone(entry, part_size)]
         for entry in alone:
             self._alone(entry)
         for _, group in groupby(sorted(small, key=self._class), key=self._class):
             for entry in self._many(list(group)):
                 self._alone(entry)
-
-    def is_alone(self, entry: Entry) -> bool:
-        """It needs a ring of its own: for its size, or since it will be uploaded in parts, or was begun to
-        be."""
-        known, left = entry.item.known, entry.left
-        return (known.size or 0) > self._how.part_size or parts_of(known.etag) > 1 or left is not None
 
     def _class(self, entry: Entry) -> tuple[Kind, int]:
         """Those of one class go through one ring: of one kind, and in slots of one size. A size that is not
@@ -327,6 +322,12 @@ def kind(item: Item) -> Kind:
     if isinstance(item.source, LocalFile):
         return "put"
     return "get" if isinstance(item.destination, LocalFile) else "copy"
+
+
+def is_alone(entry: Entry, part_size: int) -> bool:
+    """It needs a ring of its own: for its size, or since it will be uploaded in parts, or was begun to be."""
+    known, left = entry.item.known, entry.left
+    return (known.size or 0) > part_size or parts_of(known.etag) > 1 or left is not None
 
 
 def _path(item: Item) -> str:

@@ -80,13 +80,28 @@ def migrate(command: Command, report: Report, environ: Mapping[str, str]) -> Non
     if "dry-run" in command.flags:
         _estimate(work, how, report, environ)
         return
+    crew = _crew(command, how)
     most = resolve.number(command.options, "max-errors", None)
     if most is not None and most < 0:
         raise UsageError("--max-errors: a number of failures, 0 or more")
     path = command.options.get("receipts", RECEIPTS)
     how = replace(how, own=frozenset(os.path.realpath(f"{path}{end}") for end in OWN))
     with Record(f"{path}.journal", path, work.name) as record:
-        _run(work, how, record, report, environ, most)
+        _run(work, how, record, report, environ, most, crew)
+
+
+def _crew(command: Command, how: How) -> tuple[str, int]:
+    """The scheduler's address, and how many workers to start; "" and 0 for this machine alone."""
+    scheduler, fleet = command.options.get("scheduler", ""), resolve.number(command.options, "fleet", None)
+    if scheduler and fleet is not None:
+        raise UsageError("--scheduler and --fleet: the one has its workers, the other starts them")
+    if fleet is not None and fleet < 1:
+        raise UsageError("--fleet: a number of workers, 1 or more")
+    if scheduler or fleet:
+        from gof3r.fleet.errand import check_secrets  # late: few have a fleet
+
+        check_secrets(how)
+    return scheduler, fleet or 0
 
 
 def _is_one_store(how: How, environ: Mapping[str, str]) -> bool:
@@ -201,6 +216,7 @@ def _run(
     report: Report,
     environ: Mapping[str, str],
     most: int | None,
+    crew: tuple[str, int],
 ) -> None:
     journal = record.journal
     journal.begin()
@@ -221,10 +237,15 @@ def _run(
     todo = before[State.TODO]
     report.debug(f"{count} listed, {todo.items} to do, {before[State.DONE].items} done")
     tally = Tally(record, report, most)
-    carrier = Carrier(how, tally, environ)
     try:
-        end_left(journal, carrier)
-        carry_all(tally, carrier)
+        if any(crew):
+            from gof3r.fleet import front as fleet  # late: few have one
+
+            fleet.carry_all(*crew, how, tally, journal, environ)
+        else:
+            carrier = Carrier(how, tally, environ)
+            end_left(journal, carrier)
+            carry_all(tally, carrier)
     except Interrupted:
         record.settle()
         report.clear()

@@ -81,6 +81,9 @@ Options:
   --if-newer              Only what was modified after what is at its
                           destination, or is not there (with --from).
   --max-errors=N          Stop after more than N failures.
+  --scheduler=ADDRESS     Share it among the workers of this Dask scheduler,
+                          tcp://HOST:8786 (`dask worker --resources gof3r=1`).
+  --fleet=N               The same, with N workers of its own on this machine.
   --acl=NAME              Canned ACL of the objects.
   --if-none-match         Never overwrite: what is there is a failure.
   -m --header=HEADER      NAME:VALUE to store with the objects, or to ask of

@@ -258,9 +258,7 @@ def half_copied(
 ) -> tuple[list[str], dict[str, str]]:
     """The command line and the environment of a run that was killed when three parts of four were stored."""
     server, their = other
-    their.put_object(
-        Bucket=server.bucket, Key="from/large", Body=noise(4 * PART), Metadata={"colour": "red"}
-    )
+    their.put_object(Bucket=server.bucket, Key="from/large", Body=noise(4 * PART), Metadata={"colour": "red"})
     profile = f"[old]\naws_access_key_id={server.access_key}\naws_secret_access_key={server.secret_key}\n"
     (tmp_path / "credentials").write_text(profile)
     env = {"AWS_SHARED_CREDENTIALS_FILE": str(tmp_path / "credentials")}

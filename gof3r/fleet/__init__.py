@@ -1,0 +1,2 @@
+"""Many machines for one migration, by Dask's scheduler: ``driver`` has the journal and hands out errands,
+``task`` does one on another machine, in a clean process (``member``)."""

@@ -1,0 +1,406 @@
+"""What there is to do, done by a fleet: items are taken from the journal, handed out as errands, and what
+comes back is written down, here and nowhere else.
+
+Theory: as many errands are out as the fleet has places, so that nothing is in line where it could be lost
+with somebody else's machine. Each outcome counts once, whoever it comes from: receipts are written by this
+process, for items that have none. An errand whose machine was lost is handed out again under another name;
+after ``LOST`` losses it is what kills them, and fails. One whose machine could not reach the store goes to
+another, and after ``TRIES`` ends the run, as it would here.
+
+A large object that passes through is split into spans of one upload (``spread``), whose id is known here
+before the first part is sent. Of what else may have left an upload behind, the second in which it was handed
+out is known, and what was begun since is ended.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import cast
+
+from gof3r import __version__
+from gof3r.config import MIN_RATE, parse_size
+from gof3r.engine import orders
+from gof3r.engine.errors import Gof3rError, Interrupted
+from gof3r.engine.flow import events
+from gof3r.engine.proc.signals import Signals
+from gof3r.engine.spans import Split, StoredPart
+from gof3r.migrate.carrying import arrived, is_alone, kind
+from gof3r.migrate.here import left_over
+from gof3r.migrate.journal import Journal
+from gof3r.migrate.ordered import How, Orders
+from gof3r.migrate.states import Entry, State
+from gof3r.migrate.tally import Tally
+
+from .cluster import Cluster, Lost
+from .errand import Carry, EndUploads, Errand, Outcome, What
+from .spread import WORTH, Spread
+
+TOGETHER = 500
+FEWEST = 50
+"""Small objects of one errand: fewer towards the end, so that all end together. Fewer still are not worth the
+process that each costs."""
+
+UNKNOWN = 32
+"""Objects of one errand whose sizes are not known: any may be large."""
+
+BYTES = 512 << 20
+LEAST = 64 << 20
+"""Bytes of one errand, unless it is a single object; the least likewise."""
+
+LOST = 4
+"""Losses of machines at one errand after which it is not tried again."""
+
+TRIES = 3
+"""Machines that may fail to reach the store."""
+
+WAIT = 0.2
+"""Seconds between two looks at signals and progress."""
+
+WINDOW = 6
+"""Seconds over which a rate is told: what spans move comes in lumps."""
+
+ALONE = 5.0
+"""Seconds without any machine after which that is told."""
+
+
+@dataclass(slots=True)
+class Job:
+    """An errand that is to be done, and who is told what came of it."""
+
+    what: What
+    then: Callable[[Outcome], None]
+    """Told of an outcome that another machine would not better."""
+    spread: Spread | None = None
+    """Of which it is a stage."""
+    entries: tuple[Entry, ...] = ()
+    since: float = 0.0
+    """Epoch second in which it was first handed out."""
+    lost: int = 0
+    tries: int = 0
+
+
+class Driver:
+    """Carries out what the journal has to do on ``cluster``."""
+
+    def __init__(
+        self, cluster: Cluster, how: How, tally: Tally, journal: Journal, environ: Mapping[str, str], run: str
+    ) -> None:
+        """``how`` is settled; ``run`` names this run among all of the cluster, and is the topic of events."""
+        self._cluster = cluster
+        self._how = how
+        self._tally = tally
+        self._journal = journal
+        self._orders = Orders(how, environ)
+        self._run = run
+        self._number = 0
+        self._ready: deque[Job] = deque()
+        self._flying: dict[str, Job] = {}
+        self._spreads: list[Spread] = []
+        self._signals: Signals | None = None
+        self._began = time.monotonic()
+        self._beat = 0.0
+        self._moved: deque[tuple[float, int]] = deque(maxlen=WINDOW)
+        self._alone = 0.0
+        todo = journal.totals()[State.TODO]
+        self._total = None if todo.unknown else todo.bytes
+
+    def run(self) -> None:
+        """Until there is nothing to do. Raises Stopped, Interrupted, and Gof3rError for what is no object's
+        fault; what was under way then is to do again."""
+        self._signals = Signals()
+        try:
+            self._end_left()
+            while self._turn():
+                pass
+        finally:
+            self._signals.close()
+            self._cluster.cancel(list(self._flying))
+            self._tally.release()
+
+    # --- handing out ------------------------------------------------------------------
+
+    def _end_left(self) -> None:
+        """As ``here.end_left``, by the fleet; nothing else is begun meanwhile."""
+        for entry, since, kept in left_over(self._journal):
+            ending = EndUploads(entry.item, since, kept, self._how)
+            self._ready.append(Job(ending, partial(self._swept, entry, kept)))
+        while self._ready or self._flying:
+            self._turn(more=False)
+
+    def _swept(self, entry: Entry, kept: str, outcome: Outcome) -> None:
+        if outcome.error:
+            self._tally.warning(f"{entry.item.destination}: an upload may still be there: {outcome.error}")
+        elif not kept:
+            self._journal.uploading(entry.id, None)
+
+    def _turn(self, more: bool = True) -> bool:
+        """Hand out what there are places for, and hear what has ended; False where there is nothing any more.
+        ``more``: new items are taken."""
+        places = self._cluster.places
+        while len(self._flying) < places and (self._ready or (more and self._take(places))):
+            self._submit(self._ready.popleft())
+        todo = self._ready or self._flying or (more and self._journal.totals()[State.TODO].items)
+        if not todo:
+            return False
+        for key, outcome in self._cluster.ended(WAIT):
+            self._ended(key, outcome)
+        self._look(time.monotonic())
+        return True
+
+    def _take(self, places: int) -> bool:
+        """Something more from the journal, if there is."""
+        todo = self._journal.totals()[State.TODO]
+        count = max(FEWEST, min(TOGETHER, todo.items // (2 * places)))
+        entries = self._tally.take(count, most=max(LEAST, min(BYTES, todo.bytes // (2 * places))))
+        unknown = [number for number, entry in enumerate(entries) if entry.item.known.size is None]
+        if len(unknown) > UNKNOWN:
+            self._tally.release(entries[unknown[UNKNOWN] :])
+            entries = entries[: unknown[UNKNOWN]]
+        if not entries:
+            return False
+        if len(entries) == 1 and (spread := self._spread(entries[0])):
+            self._ready.append(self._beginning(spread))
+        else:
+            self._carry(tuple(entries))
+        return True
+
+    def _spread(self, entry: Entry) -> Spread | None:
+        size = entry.item.known.size or 0
+        if kind(entry.item) != "copy" or size < WORTH * self._how.part_size:
+            return None
+        try:
+            order = self._orders.of(entry.item)
+        except Gof3rError:
+            return None  # as it will be told of it as a whole
+        assert isinstance(order, orders.Copy)
+        return None if order.server_side else Spread(entry, order, time.time())
+
+    def _carry(self, entries: tuple[Entry, ...], lost: int = 0, tries: int = 0, since: float = 0.0) -> None:
+        then = partial(self._carried, entries)
+        self._ready.append(Job(Carry(entries, self._how), then, None, entries, since, lost, tries))
+
+    def _submit(self, job: Job) -> None:
+        if isinstance(job.what, Carry):
+            large = [entry for entry in job.entries if self._leaves_upload(entry)]
+            if not job.since:
+                job.since = time.time()
+                for entry in large:
+                    self._tally.began(entry)
+            elif job.lost or job.tries:
+                again = frozenset(entry.id for entry in large if kind(entry.item) == "copy")
+                job.what = Carry(self._now(job.entries), self._how, again)
+        what = self._shared(job.what)
+        self._number += 1
+        key = f"{self._run}-{self._number}"
+        self._flying[key] = job
+        self._cluster.submit(Errand(key, self._run, __version__, what))
+
+    def _shared(self, what: What) -> What:
+        """``what``, with its share of the rate that all together may have."""
+        limit = self._how.config.limit_rate
+        if limit is None:
+            return what
+        rate = max(MIN_RATE, parse_size(limit) // max(self._cluster.places, 1))
+        if isinstance(what, Carry | EndUploads):
+            return replace(what, how=replace(what.how, config=replace(what.how.config, limit_rate=rate)))
+        if isinstance(what, orders.Span):
+            return replace(what, copy=replace(what.copy, terms=replace(what.terms, rate=rate)))
+        return what
+
+    def _now(self, entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
+        """As the journal has them by now: their uploads may have become known."""
+        found = (self._journal.by_number(entry.id) for entry in entries)
+        return tuple(entry for entry in found if entry is not None)
+
+    def _leaves_upload(self, entry: Entry) -> bool:
+        return kind(entry.item) != "get" and is_alone(entry, self._how.part_size)
+
+    # --- what comes back ------------------------------------------------------------------
+
+    def _ended(self, key: str, outcome: Outcome | Lost) -> None:
+        job = self._flying.pop(key)
+        self._uploading(key, job)
+        runs = self._cluster.news(key).runs
+        self._cluster.cancel([key])
+        if isinstance(outcome, Lost):
+            self._lost(job, outcome)
+            return
+        if outcome.unusable:
+            raise Gof3rError(f"migrate: a machine of the fleet cannot work: {outcome.error}")
+        if job.spread and outcome.result:
+            job.spread.retries.update(outcome.result.retries)
+        for text in outcome.warnings:
+            self._tally.warning(text)
+        if outcome.error and outcome.ours:
+            self._unreached(job, outcome)
+            return
+        job.then(outcome)
+        if runs > 1 or job.lost:
+            self._sweep(job)
+
+    def _lost(self, job: Job, lost: Lost) -> None:
+        job.lost += 1
+        if job.lost < LOST:
+            self._tally.warning("a machine of the fleet was lost: others take over")
+            if len(job.entries) > 1:  # maybe it is one of them that kills it
+                middle = len(job.entries) // 2
+                for half in (job.entries[:middle], job.entries[middle:]):
+                    self._carry(half, job.lost, job.tries, job.since)
+            else:
+                self._ready.appendleft(job)
+            return
+        job.then(
+            Outcome(error=f"{job.lost} times the machine that was at it was lost: {lost.text}", cause="lost")
+        )
+
+    def _unreached(self, job: Job, outcome: Outcome) -> None:
+        """It was no object's fault."""
+        job.tries += 1
+        self._note(job.entries, outcome)
+        if job.tries >= TRIES:
+            raise Gof3rError(outcome.error)
+        left = {entry.id for entry in job.entries}
+        left -= outcome.told
+        if isinstance(job.what, Carry):
+            entries = tuple(entry for entry in job.entries if entry.id in left)
+            self._carry(entries, job.lost, job.tries, job.since)
+        else:
+            self._ready.appendleft(job)
+
+    def _sweep(self, job: Job) -> None:
+        """It was begun more than once: the machine that was lost may have left uploads."""
+        entries, kept = job.entries, ""
+        if job.spread and isinstance(job.what, orders.Begin):
+            entries, kept = (job.spread.entry,), job.spread.upload_id
+        for entry in entries:
+            if kind(entry.item) == "copy" and self._leaves_upload(entry):
+                ending = EndUploads(entry.item, job.since, kept, self._how)
+                self._ready.append(Job(ending, partial(self._swept, entry, kept)))
+
+    def _uploading(self, key: str, job: Job) -> None:
+        """Uploads that have become known are written down, to be gone on with."""
+        uploads = self._cluster.news(key).uploads
+        while uploads:
+            number, begun = uploads.popleft()
+            for entry in job.entries:
+                if entry.id == number:
+                    self._tally.uploading(entry, begun)
+
+    def _note(self, entries: tuple[Entry, ...], outcome: Outcome) -> None:
+        """What has arrived, and what has failed."""
+        known = {entry.id: entry for entry in entries}
+        for arrival in outcome.arrived:
+            self._tally.arrived(known[arrival.id], arrival.receipt)
+        for each in outcome.refused:
+            self._tally.failed(known[each.id], each.cause, each.text, each.kept)
+
+    def _carried(self, entries: tuple[Entry, ...], outcome: Outcome) -> None:
+        self._note(entries, outcome)
+        if outcome.error:
+            for entry in entries:
+                if entry.id not in outcome.told:
+                    self._tally.failed(
+                        entry, outcome.cause, f"{entry.item.destination}: {outcome.error}", False
+                    )
+
+    # --- one object, many machines ------------------------------------------------------------------
+
+    def _beginning(self, spread: Spread) -> Job:
+        self._spreads.append(spread)
+        self._tally.began(spread.entry)
+        job = Job(spread.begin(), partial(self._begun, spread), spread=spread)
+        job.since = spread.since
+        return job
+
+    def _begun(self, spread: Spread, outcome: Outcome) -> None:
+        if outcome.error:
+            self._fail(spread, outcome)
+            return
+        value = _value(outcome)
+        if not isinstance(value, Split):
+            self._spreads.remove(spread)
+            self._tally.debug(f"{spread.entry.item.source}: {value}")
+            self._carry((spread.entry,), since=spread.since)
+            return
+        for order in spread.spans(value, self._cluster.places):
+            self._ready.append(Job(order, partial(self._sent, spread), spread=spread))
+
+    def _sent(self, spread: Spread, outcome: Outcome) -> None:
+        if outcome.error:
+            self._fail(spread, outcome)
+            return
+        finish = spread.finish(cast(tuple[StoredPart, ...], _value(outcome)))
+        if finish is not None:
+            self._ready.appendleft(Job(finish, partial(self._finished, spread), spread=spread))
+
+    def _finished(self, spread: Spread, outcome: Outcome) -> None:
+        if outcome.error:
+            self._fail(spread, outcome)
+            return
+        self._spreads.remove(spread)
+        receipt = cast(events.Receipt, _value(outcome))
+        seconds = time.time() - spread.since
+        arrived(self._tally, spread.entry, receipt, spread.entry.item.known, spread.retries, seconds)
+
+    def _fail(self, spread: Spread, outcome: Outcome) -> None:
+        """It has failed: nothing of it is left to be done, or left behind."""
+        flying = [key for key, job in self._flying.items() if job.spread is spread]
+        self._cluster.cancel(flying)
+        for key in flying:
+            del self._flying[key]
+        self._ready = deque(job for job in self._ready if job.spread is not spread)
+        self._spreads.remove(spread)
+        ending = spread.abort()
+        if ending is None:
+            self._tally.failed(spread.entry, outcome.cause, outcome.error, False)
+            return
+
+        def then(ended: Outcome) -> None:
+            self._tally.failed(spread.entry, outcome.cause, outcome.error, bool(ended.error))
+
+        self._ready.append(Job(ending, then))
+
+    # --- how it goes ------------------------------------------------------------------
+
+    def _look(self, now: float) -> None:
+        assert self._signals is not None
+        for number in self._signals.receive():
+            raise Interrupted(number)
+        if now < self._beat + 1.0:
+            self._tally.tick()
+            return
+        machines = self._cluster.machines
+        self._tally.crew = f", {machines} machine{'' if machines == 1 else 's'}"
+        if machines:
+            self._alone = 0.0
+        elif not self._alone:
+            self._alone = now
+        elif now > self._alone + ALONE:
+            self._tally.warning(
+                "the scheduler has no worker for this: start `dask worker ADDRESS --resources gof3r=1`"
+            )
+        for key, job in self._flying.items():
+            self._uploading(key, job)
+        news = [self._cluster.news(key) for key in self._flying]
+        moved = (
+            self._tally.bytes
+            + sum(spread.done for spread in self._spreads)
+            + sum(each.moved for each in news)
+        )
+        then, before = self._moved[0] if self._moved else (self._began, 0)
+        rate = max(0, moved - before) / max(now - then, 1e-9)
+        self._moved.append((now, moved))
+        self._beat = now
+        in_flight = sum(each.in_flight for each in news)
+        self._tally.progress(
+            events.Progress(moved, self._total, in_flight, 0, rate=rate, seconds=now - self._began)
+        )
+
+
+def _value(outcome: Outcome) -> object:
+    assert outcome.result is not None
+    return outcome.result.value

@@ -1,0 +1,89 @@
+"""A machine's errand in a process of its own, which may fork: entries are carried over, and told of.
+
+Started by ``Member`` as an engine is by a library, with the same two pipes: what it is to do comes in, what
+comes of it goes out. The end of the first pipe ends it, however that comes.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from gof3r.child import Engine
+from gof3r.engine.flow.events import Event, Progress
+from gof3r.engine.proc.caller import Caller
+from gof3r.engine.proc.channel import Receiver, Sender
+from gof3r.engine.values import Begun
+from gof3r.migrate.carrying import Carrier
+from gof3r.migrate.receipts import Receipt
+from gof3r.migrate.states import Entry
+
+from .errand import Arrived, Carry, EndUploads, Refused, Uploading
+
+
+class Member(Engine):
+    """One at work for this process."""
+
+    main = "gof3r.fleet.member"
+
+
+class Teller:
+    """Tells ``caller`` what comes of items."""
+
+    def __init__(self, caller: Caller) -> None:
+        self._caller = caller
+
+    def began(self, entry: Entry) -> None:
+        """Who sent it has noted when."""
+
+    def uploading(self, entry: Entry, begun: Begun) -> None:
+        self._caller.show(Uploading(entry.id, begun))
+
+    def arrived(self, entry: Entry, receipt: Receipt) -> None:
+        self._caller.show(Arrived(entry.id, receipt))
+
+    def failed(self, entry: Entry, cause: str, text: str, kept: bool) -> None:
+        self._caller.show(Refused(entry.id, cause, text, kept))
+
+    def progress(self, progress: Progress) -> None:
+        self._caller.progress(progress)
+
+    def warning(self, text: str) -> None:
+        self._caller.warning(text)
+
+    def debug(self, text: str) -> None:
+        self._caller.debug(text)
+
+    def happened(self, event: Event) -> None:
+        """A machine's every step is nobody's news."""
+
+
+def main(wishes: int, news: int) -> int:
+    """Do what comes, and say how it went."""
+    for fd in (wishes, news):
+        os.set_inheritable(fd, False)
+    caller = Caller(Receiver(wishes), Sender(news))
+    start = caller.start()
+    if start is None:
+        return 0
+    try:
+        what = start.order
+        assert isinstance(what, Carry | EndUploads)
+        carrier = Carrier(what.how, Teller(caller), os.environ, caller)
+        if isinstance(what, EndUploads):
+            carrier.end_uploads(what.item, what.since, what.kept)
+        else:
+            for entry in what.entries:
+                if entry.id in what.again and entry.left:
+                    kept = entry.left.begun.upload_id if entry.left.begun else ""
+                    carrier.end_uploads(entry.item, entry.left.since, kept)
+            carrier.carry(what.entries)
+        caller.end()
+    except BaseException as error:
+        caller.end(error=error)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(int(sys.argv[1]), int(sys.argv[2])))
