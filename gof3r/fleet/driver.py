@@ -147,7 +147,8 @@ class Driver:
         if not todo:
             return False
         for key, outcome in self._cluster.ended(WAIT):
-            self._ended(key, outcome)
+            if key in self._flying:  # else it is of an object that has failed just now
+                self._ended(key, outcome)
         self._look(time.monotonic())
         return True
 
@@ -155,7 +156,8 @@ class Driver:
         """Something more from the journal, if there is."""
         todo = self._journal.totals()[State.TODO]
         count = max(FEWEST, min(TOGETHER, todo.items // (2 * places)))
-        entries = self._tally.take(count, most=max(LEAST, min(BYTES, todo.bytes // (2 * places))))
+        most = max(LEAST, min(BYTES, todo.bytes // (2 * places), WORTH * self._how.part_size - 1))
+        entries = self._tally.take(count, most=most)  # what is split comes alone
         unknown = [number for number, entry in enumerate(entries) if entry.item.known.size is None]
         if len(unknown) > UNKNOWN:
             self._tally.release(entries[unknown[UNKNOWN] :])
@@ -191,8 +193,11 @@ class Driver:
                 for entry in large:
                     self._tally.began(entry)
             elif job.lost or job.tries:
-                again = frozenset(entry.id for entry in large if kind(entry.item) == "copy")
-                job.what = Carry(self._now(job.entries), self._how, again)
+                entries = self._now(job.entries)
+                again = frozenset(
+                    entry.id for entry in entries if kind(entry.item) == "copy" and self._leaves_upload(entry)
+                )
+                job.what = Carry(entries, self._how, again)
         what = self._shared(job.what)
         self._number += 1
         key = f"{self._run}-{self._number}"
@@ -239,7 +244,7 @@ class Driver:
             self._unreached(job, outcome)
             return
         job.then(outcome)
-        if runs > 1 or job.lost:
+        if runs > 1 or job.lost or (job.tries and job.spread):
             self._sweep(job)
 
     def _lost(self, job: Job, lost: Lost) -> None:
@@ -253,9 +258,9 @@ class Driver:
             else:
                 self._ready.appendleft(job)
             return
-        job.then(
-            Outcome(error=f"{job.lost} times the machine that was at it was lost: {lost.text}", cause="lost")
-        )
+        error = f"{job.lost} times the machine that was at it was lost: {lost.text}"
+        job.then(Outcome(error=error, cause="lost", kept=True))
+        self._sweep(job)
 
     def _unreached(self, job: Job, outcome: Outcome) -> None:
         """It was no object's fault."""
@@ -267,17 +272,19 @@ class Driver:
         left -= outcome.told
         if isinstance(job.what, Carry):
             entries = tuple(entry for entry in job.entries if entry.id in left)
-            self._carry(entries, job.lost, job.tries, job.since)
+            if entries:
+                self._carry(entries, job.lost, job.tries, job.since)
         else:
             self._ready.appendleft(job)
 
     def _sweep(self, job: Job) -> None:
         """It was begun more than once: the machine that was lost may have left uploads."""
         entries, kept = job.entries, ""
-        if job.spread and isinstance(job.what, orders.Begin):
+        if job.spread and isinstance(job.what, orders.Begin) and not job.spread.whole:
             entries, kept = (job.spread.entry,), job.spread.upload_id
         for entry in entries:
-            if kind(entry.item) == "copy" and self._leaves_upload(entry):
+            unknown = entry.item.known.size is None
+            if kind(entry.item) == "copy" and (unknown or self._leaves_upload(entry)):
                 ending = EndUploads(entry.item, job.since, kept, self._how)
                 self._ready.append(Job(ending, partial(self._swept, entry, kept)))
 
@@ -288,7 +295,7 @@ class Driver:
             number, begun = uploads.popleft()
             for entry in job.entries:
                 if entry.id == number:
-                    self._tally.uploading(entry, begun)
+                    self._tally.uploading(entry, begun, job.since)
 
     def _note(self, entries: tuple[Entry, ...], outcome: Outcome) -> None:
         """What has arrived, and what has failed."""
@@ -303,9 +310,8 @@ class Driver:
         if outcome.error:
             for entry in entries:
                 if entry.id not in outcome.told:
-                    self._tally.failed(
-                        entry, outcome.cause, f"{entry.item.destination}: {outcome.error}", False
-                    )
+                    text = f"{entry.item.destination}: {outcome.error}"
+                    self._tally.failed(entry, outcome.cause, text, outcome.kept)
 
     # --- one object, many machines ------------------------------------------------------------------
 
@@ -323,6 +329,7 @@ class Driver:
         value = _value(outcome)
         if not isinstance(value, Split):
             self._spreads.remove(spread)
+            spread.whole = True
             self._tally.debug(f"{spread.entry.item.source}: {value}")
             self._carry((spread.entry,), since=spread.since)
             return
@@ -356,7 +363,7 @@ class Driver:
         self._spreads.remove(spread)
         ending = spread.abort()
         if ending is None:
-            self._tally.failed(spread.entry, outcome.cause, outcome.error, False)
+            self._tally.failed(spread.entry, outcome.cause, outcome.error, outcome.kept)
             return
 
         def then(ended: Outcome) -> None:

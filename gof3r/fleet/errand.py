@@ -101,6 +101,8 @@ class Outcome:
     """What ended it, in one line; empty where nothing did."""
     cause: str = ""
     """The same in a few words."""
+    kept: bool = False
+    """An upload of what was not told of may be there."""
     ours: bool = False
     """The object is not to blame for that, and another machine may do better."""
     unusable: bool = False

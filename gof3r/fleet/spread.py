@@ -36,6 +36,8 @@ class Spread:
         self.copy = copy
         self.since = since
         self.split: Split | None = None
+        self.whole = False
+        """It has turned out that one machine has to copy it; nothing was begun."""
         self._stored: list[StoredPart] = []
         self.done = 0
         """Bytes of spans that are sent."""

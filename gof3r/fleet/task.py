@@ -67,7 +67,7 @@ class Running:
             time.monotonic() - began,
             outcome.error,
             outcome.cause,
-            outcome.ours,
+            ours=outcome.ours,
             warnings=tuple(self._warnings),
         )
 

@@ -67,8 +67,11 @@ class Tally:
         now = self._begun[entry.id] = float(int(time.time()))
         self._record.journal.uploading(entry.id, Left(now, entry.left.begun if entry.left else None))
 
-    def uploading(self, entry: Entry, begun: Begun) -> None:
-        self._record.journal.uploading(entry.id, Left(self._begun[entry.id], begun))
+    def uploading(self, entry: Entry, begun: Begun, since: float = 0.0) -> None:
+        """``since``: the epoch second from which on it may be, of what ``began`` was not told of: an object
+        that is larger than anybody knew."""
+        then = self._begun.setdefault(entry.id, float(int(since)))
+        self._record.journal.uploading(entry.id, Left(then, begun))
 
     def arrived(self, entry: Entry, receipt: Receipt) -> None:
         if self._record.arrived(entry.id, receipt, time.monotonic()):
