@@ -13,19 +13,19 @@ import time
 from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol
 
-from gof3r.engine.errors import Gof3rError, UsageError, one_line
+from gof3r.engine.errors import Gof3rError, one_line
 from gof3r.engine.values import Begun
 
 from .errand import RESOURCE, Errand, Outcome
+from .scheduler import CONNECT, found, library
 
 if TYPE_CHECKING:
     from distributed import Future
 
-CONNECT = 30.0
-"""Seconds that a scheduler has to answer."""
+RESULT = 30.0
+"""Seconds in which an outcome is here, once there is one."""
 
 LOOK = 1.0
 """Seconds between two looks at who is there."""
@@ -84,6 +84,7 @@ class Dask:
     def __init__(self, address: str, topic: str) -> None:
         """Raises UsageError without Dask, Gof3rError where no scheduler answers."""
         dask = library()
+        security = found(address)
         for name in [name for name in logging.root.manager.loggerDict if name.startswith("distributed")]:
             logging.getLogger(name).setLevel(logging.CRITICAL)  # what matters is said by us, in one line
         self._address = address
@@ -92,14 +93,11 @@ class Dask:
         self._places: Counter[str] = Counter()
         self._looked = 0.0
         try:
-            security = (
-                dask.Security() if address.startswith("tls://") else None
-            )  # of Dask's own configuration
             self._client = dask.Client(
                 address, timeout=CONNECT, set_as_default=False, security=security, name="gof3r migrate"
             )
-        except (OSError, ValueError, TypeError, TimeoutError) as error:
-            raise _no_scheduler(address, error) from None
+        except (OSError, TimeoutError) as error:
+            raise _gone(address, error) from None
         self._client.subscribe_topic(topic, self._heard)
 
     def __enter__(self) -> Dask:
@@ -127,9 +125,7 @@ class Dask:
             workers: dict[str, Any] = self._client.sync(self._client.scheduler.identity)["workers"]
         except (OSError, TimeoutError) as error:
             raise _gone(self._address, error) from None
-        self._places = Counter(
-            {name: int(worker["resources"].get(RESOURCE, 0)) for name, worker in workers.items()}
-        )
+        self._places = Counter({name: _room(worker) for name, worker in workers.items()})
 
     def submit(self, errand: Errand) -> None:
         from .task import run
@@ -161,7 +157,7 @@ class Dask:
         from distributed.scheduler import KilledWorker
 
         try:
-            outcome = future.result(timeout=CONNECT)
+            outcome = future.result(timeout=RESULT)
         except KilledWorker as error:
             return Lost(f"the machines that tried were lost, the last one {error.last_worker.address}")
         except (OSError, TimeoutError) as error:
@@ -197,24 +193,13 @@ class Dask:
             news.moved, news.in_flight = words
 
 
-def library() -> Any:
-    """Dask's. Raises UsageError where it is not installed."""
-    try:
-        return import_module("distributed")
-    except ImportError:
-        raise UsageError("--scheduler and --fleet need Dask: pip install 'gof3r[fleet]'") from None
-
-
-def _no_scheduler(address: str, error: Exception) -> Gof3rError:
-    why = one_line(str(error)) or type(error).__name__
-    advice = "check the address, and that `dask scheduler` runs there"
-    if address.startswith("tls://"):
-        advice += "; certificates are taken from Dask's configuration (distributed.comm.tls)"
-    return Gof3rError(f"--scheduler: nobody answers at {address} ({why}): {advice}")
-
-
 def _gone(address: str, error: Exception) -> Gof3rError:
     why = one_line(str(error)) or type(error).__name__
     return Gof3rError(
         f"migrate: the scheduler at {address} is gone ({why}); start it, and run again to go on"
     )
+
+
+def _room(worker: dict[str, Any]) -> int:
+    """Errands that it does at once: beyond its threads they would be in line there."""
+    return min(int(worker["resources"].get(RESOURCE, 0)), int(worker["nthreads"]))

@@ -17,8 +17,8 @@ from collections.abc import Mapping
 
 from gof3r.engine.errors import Gof3rError, UsageError
 
-from .cluster import library
 from .errand import RESOURCE
+from .scheduler import library
 
 START = 60.0
 """Seconds for the scheduler to start."""
@@ -38,8 +38,8 @@ class Local:
         library()
         self._processes: list[subprocess.Popen[bytes]] = []
         self._folder = tempfile.mkdtemp(prefix="gof3r-fleet-")
-        # What it has for one process, and must not be written to: no log of workers' is a user's business.
-        self._environ = {**environ, "DASK_DISTRIBUTED__SCHEDULER__IDLE_TIMEOUT": "60s"}
+        # Should this process be killed, they end by themselves.
+        self._environ = {"DASK_DISTRIBUTED__SCHEDULER__IDLE_TIMEOUT": "60s", **environ}
         try:
             file = os.path.join(self._folder, "scheduler.json")
             self._start("dask_scheduler", "--port", "0", "--scheduler-file", file)
