@@ -30,6 +30,9 @@ RESULT = 30.0
 LOOK = 1.0
 """Seconds between two looks at who is there."""
 
+REST = 300.0
+"""Seconds for which a machine that could not reach the store gets nothing."""
+
 SHORT = 0.02
 """Seconds between two looks at what is done."""
 
@@ -67,6 +70,9 @@ class Cluster(Protocol):
 
     def submit(self, errand: Errand) -> None: ...
 
+    def leave_out(self, machine: str) -> None:
+        """It gets nothing for a while, and has no places."""
+
     def cancel(self, keys: Sequence[str]) -> None:
         """These are wanted no more: nothing will come of them."""
 
@@ -91,6 +97,8 @@ class Dask:
         self._futures: dict[str, Future[Outcome]] = {}
         self._news: dict[str, News] = {}
         self._places: Counter[str] = Counter()
+        self._resting: dict[str, float] = {}
+        """Machines that are left out, and until which monotonic second."""
         self._looked = 0.0
         try:
             self._client = dask.Client(
@@ -125,15 +133,23 @@ class Dask:
             workers: dict[str, Any] = self._client.sync(self._client.scheduler.identity)["workers"]
         except (OSError, TimeoutError) as error:
             raise _gone(self._address, error) from None
-        self._places = Counter({name: _room(worker) for name, worker in workers.items()})
+        self._places = Counter(
+            {name: _room(worker) for name, worker in workers.items() if self._resting.get(name, now) <= now}
+        )
 
     def submit(self, errand: Errand) -> None:
         from .task import run
 
+        # Anybody, rather than nobody, should these have gone by now.
+        wanted = {"workers": list(self._places), "allow_other_workers": True} if self._resting else {}
         self._news[errand.key] = News()
         self._futures[errand.key] = self._client.submit(
-            run, errand, key=errand.key, resources={RESOURCE: 1}, pure=False, fifo_timeout=0
+            run, errand, key=errand.key, resources={RESOURCE: 1}, pure=False, fifo_timeout=0, **wanted
         )
+
+    def leave_out(self, machine: str) -> None:
+        self._resting[machine] = time.monotonic() + REST
+        self._places.pop(machine, None)
 
     def cancel(self, keys: Sequence[str]) -> None:
         futures = [self._futures.pop(key) for key in keys if key in self._futures]

@@ -4,8 +4,8 @@ comes back is written down, here and nowhere else.
 Theory: as many errands are out as the fleet has places, so that nothing is in line where it could be lost
 with somebody else's machine. Each outcome counts once, whoever it comes from: receipts are written by this
 process, for items that have none. An errand whose machine was lost is handed out again under another name;
-after ``LOST`` losses it is what kills them, and fails. One whose machine could not reach the store goes to
-another, and after ``TRIES`` ends the run, as it would here.
+after ``LOST`` losses it is what kills them, and fails. One whose machine could not reach the store, or has
+no keys for it, goes to another, and after ``TRIES`` ends the run, as it would here.
 
 A large object that passes through is split into spans of one upload (``spread``), whose id is known here
 before the first part is sent. Of what else may have left an upload behind, the second in which it was handed
@@ -266,8 +266,10 @@ class Driver:
         """It was no object's fault."""
         job.tries += 1
         self._note(job.entries, outcome)
-        if job.tries >= TRIES:
+        self._cluster.leave_out(outcome.machine)
+        if job.tries >= TRIES or not self._cluster.places:
             raise Gof3rError(outcome.error)
+        self._tally.warning(f"a machine of the fleet gets nothing for a while: {outcome.error}")
         left = {entry.id for entry in job.entries}
         left -= outcome.told
         if isinstance(job.what, Carry):

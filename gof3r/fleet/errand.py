@@ -107,6 +107,8 @@ class Outcome:
     """The object is not to blame for that, and another machine may do better."""
     unusable: bool = False
     """No errand can be done there."""
+    machine: str = ""
+    """That has done it, as the cluster knows it."""
     warnings: tuple[str, ...] = ()
 
     @property

@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from distributed import Worker
 
 
+KEYS = frozenset({"ExpiredToken", "InvalidAccessKeyId", "InvalidToken", "SignatureDoesNotMatch"})
+"""What a store says of a machine's keys, whatever object it was asked about."""
+
+
 class Unwanted(Exception):
     """Nobody counts on this any more."""
 
@@ -51,14 +55,17 @@ class Running:
         is_order = not isinstance(what, Carry | EndUploads)
         kind = Engine if is_order else Member
         outcome = Outcome()
+        engine: Engine | None = None
         try:
-            with kind(what, on_event=self._hear) as engine:
+            engine = kind(what, on_event=self._hear)
+            with engine:
                 for shown in () if is_order else engine.shown():
                     self._show(shown)
                 result = engine.result()
             outcome = Outcome(result=result)
         except Gof3rError as error:
-            ours = not is_order or engine.lost or (isinstance(error, TransferError) and ends_all(error))
+            ours = not is_order or engine is None or engine.lost or cause(error) in KEYS
+            ours = ours or (isinstance(error, TransferError) and ends_all(error))
             outcome = Outcome(error=one_line(str(error)), cause=cause(error), ours=ours)
         return Outcome(
             tuple(self._arrived),
@@ -68,11 +75,15 @@ class Running:
             outcome.error,
             outcome.cause,
             ours=outcome.ours,
+            machine=self._worker.address,
             warnings=tuple(self._warnings),
         )
 
     def _show(self, shown: object) -> None:
+        """Raises Gof3rError for what all others would be refused for as well."""
         if isinstance(shown, Refused):
+            if shown.cause in KEYS:
+                raise Gof3rError(shown.text)
             self._refused.append(shown)
         elif isinstance(shown, Uploading):
             begun = shown.begun

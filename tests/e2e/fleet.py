@@ -37,6 +37,7 @@ class Fleet:
         self._folder = folder / f"fleet-{self.mark[:6]}"
         self._folder.mkdir()
         self._processes: list[subprocess.Popen[bytes]] = []
+        self._workers = 0
         file = self._folder / "scheduler.json"
         self.scheduler = self._start("dask_scheduler", {}, "--port", "0", "--scheduler-file", str(file))
         self.address = ""
@@ -53,7 +54,13 @@ class Fleet:
     ) -> subprocess.Popen[bytes]:
         words = ["--nthreads", "1", "--no-nanny", "--local-directory", str(self._folder)]
         words += ["--resources", resources] if resources else []
-        return self._start("dask_worker", env or {}, self.address, *words)
+        process = self._start("dask_worker", env or {}, self.address, *words)
+        self._workers += 1
+        until(lambda: self._log().count("Registered to: ") >= self._workers, "the scheduler knows it")
+        return process
+
+    def _log(self) -> str:
+        return (self._folder / "log").read_text()
 
     def _start(self, module: str, env: Mapping[str, str], *words: str) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", f"distributed.cli.{module}", *words]

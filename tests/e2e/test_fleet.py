@@ -205,9 +205,13 @@ def test_what_a_worker_has_to_have(
     code, live = start.run(*run, env=keyless)
     assert (code, "it has gof3r 0.0.1, and the command is of" in live.error) == (1, True)
     old.kill()
+    wrong = machines.worker({"AWS_SECRET_ACCESS_KEY": "wrong"})
+    code, live = start.run(*run, env=keyless)
+    assert (code, "SignatureDoesNotMatch" in live.error) == (1, True)
     machines.worker()
     code, live = start.run(*run, env={**keyless, "AWS_SHARED_CREDENTIALS_FILE": "/none"})
     assert code == 0, live.said
+    assert wrong.poll() is None
     check(boto, bucket, {"large": noise(PART + 5), "small": b"1"})
 
 

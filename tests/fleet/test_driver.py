@@ -220,6 +220,27 @@ def test_who_cannot_reach_the_store_is_one_machine_of_many(tmp_path: Path) -> No
     site.check()
 
 
+def test_who_cannot_reach_the_store_gets_nothing_for_a_while(tmp_path: Path) -> None:
+    site = Site(tmp_path, [of_size(1, 1)])
+    site.yard.fate = fates(Carry, "unreached")
+    assert site.run() == {State.DONE: 1}
+    assert site.yard.left_out == ["m"]
+    assert site.heard.warnings == ["a machine of the fleet gets nothing for a while: no route to host"]
+
+
+def test_the_last_machine_that_cannot_reach_the_store_ends_the_run(tmp_path: Path) -> None:
+    site = Site(tmp_path, [of_size(1, 1)])
+    site.yard.fate = fates(Carry, "unreached")
+
+    def leave_out(machine: str) -> None:
+        site.yard.places = 0
+
+    site.yard.leave_out = leave_out  # type: ignore[method-assign]
+    with pytest.raises(Gof3rError, match="no route to host"):
+        site.run()
+    assert len(site.entries(State.TODO)) == 1
+
+
 def test_a_store_that_nobody_reaches_ends_the_run(tmp_path: Path) -> None:
     site = Site(tmp_path, [of_size(number, 1) for number in range(10)] + [of_size(11, LARGE)])
     site.yard.fate = fates(Carry, then="unreached")
@@ -394,7 +415,7 @@ def test_an_upload_that_cannot_be_looked_for_is_told_of(tmp_path: Path) -> None:
     site.yard = Yard(site.store)
     site.yard.fate = fates(EndUploads, "refused")
     site.run()
-    assert site.heard.warnings == ["s3://dst/key 1: an upload may still be there: no"]
+    assert site.heard.warnings[-1] == "s3://dst/key 1: an upload may still be there: no"
 
 
 # --- places ------------------------------------------------------------------

@@ -86,6 +86,7 @@ class Yard:
         self.turned: Callable[[], None] = lambda: None
         self.submitted: list[Errand] = []
         self.cancelled: list[str] = []
+        self.left_out: list[str] = []
         self.out: dict[str, Under] = {}
         self._ended: dict[str, Under] = {}
         self._still = 0
@@ -99,6 +100,9 @@ class Yard:
         assert errand.key not in {each.key for each in self.submitted}
         self.submitted.append(errand)
         self.out[errand.key] = Under(errand)
+
+    def leave_out(self, machine: str) -> None:
+        self.left_out.append(machine)
 
     def cancel(self, keys: Sequence[str]) -> None:
         for key in keys:
@@ -154,7 +158,7 @@ class Yard:
     def unreached(self, under: Under) -> Outcome:
         """The machine loses its way to the store in the middle."""
         got = self._do(under, under.errand.what, half=True)
-        return Outcome(got.arrived, got.refused, error="no route to host", cause="7", ours=True)
+        return Outcome(got.arrived, got.refused, error="no route to host", cause="7", ours=True, machine="m")
 
     def refused(self, under: Under) -> Outcome:
         """The store wants none of it."""
