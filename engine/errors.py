@@ -8,6 +8,7 @@ The tree is the library's as well. There (``told``) a failure of a transfer is a
 
     Gof3rError
         UsageError          what was asked for makes no sense, or cannot be done
+        NoCredentials       there are no keys to sign with
         TransferError       it was tried and did not succeed; ``failure`` says what the server said
             NotFound        (FileNotFoundError) no such object, version or bucket
             AccessDenied    (PermissionError) the server refuses these credentials
@@ -42,6 +43,10 @@ class UsageError(Gof3rError):
     """The arguments or the configuration cannot be used."""
 
     exit_code = 2
+
+
+class NoCredentials(Gof3rError):
+    """Nobody has any for whoever signs: no object is to blame."""
 
 
 class TransferError(Gof3rError):
@@ -94,7 +99,8 @@ def told(name: str, text: str, failure: Failure | None) -> Gof3rError:
     """The error that another process tells of: by the name of its class, and its parts."""
     if name == "TransferError":
         return _kind(failure)(text, failure)
-    return {"UsageError": UsageError, "ReaderGone": ReaderGone}.get(name, Gof3rError)(text)
+    named = {"UsageError": UsageError, "ReaderGone": ReaderGone, "NoCredentials": NoCredentials}
+    return named.get(name, Gof3rError)(text)
 
 
 def _kind(failure: Failure | None) -> type[TransferError]:

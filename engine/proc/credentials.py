@@ -18,7 +18,7 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from ..errors import Gof3rError, one_line, without_passwords
+from ..errors import Gof3rError, NoCredentials, one_line, without_passwords
 from ..flow.signers import Signer
 from ..orders import Signer as Order
 from ..values import Credentials
@@ -56,7 +56,7 @@ def resolve(order: Order, environ: Mapping[str, str]) -> Signer:
     finally:  # also when we are interrupted
         found = look.result()
     if isinstance(found, str):
-        raise Gof3rError(found)
+        raise NoCredentials(found)
     return Signer(found, lasts(found), renewable=True)
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from gof3r import __version__
 from gof3r.child import Engine, Event
-from gof3r.engine.errors import Gof3rError, TransferError, one_line
+from gof3r.engine.errors import Gof3rError, one_line
 from gof3r.engine.flow.events import Progress
 from gof3r.engine.proc.caller import Warned
 from gof3r.migrate.carrying import cause, ends_all
@@ -65,7 +65,7 @@ class Running:
             outcome = Outcome(result=result)
         except Gof3rError as error:
             ours = not is_order or engine is None or engine.lost or cause(error) in KEYS
-            ours = ours or (isinstance(error, TransferError) and ends_all(error))
+            ours = ours or ends_all(error)
             outcome = Outcome(error=one_line(str(error)), cause=cause(error), ours=ours)
         return Outcome(
             tuple(self._arrived),

@@ -16,7 +16,7 @@ from itertools import groupby
 from typing import Literal, Protocol, cast
 
 from gof3r.engine import orders
-from gof3r.engine.errors import Gof3rError, Interrupted, TransferError, one_line
+from gof3r.engine.errors import Gof3rError, Interrupted, NoCredentials, TransferError, one_line
 from gof3r.engine.flow import events
 from gof3r.engine.flow.events import Event, Progress
 from gof3r.engine.flow.lane import Carried, Unfit
@@ -178,7 +178,7 @@ class Carrier:
         except OSError as error:
             self._failed(entry, Gof3rError(f"{_path(item)}: {error.strerror}"))
         except Gof3rError as error:
-            if isinstance(error, TransferError) and ends_all(error):
+            if ends_all(error):
                 raise
             self._failed(entry, error)
         else:
@@ -301,13 +301,16 @@ class _Arrivals(Ticking):
         elif isinstance(error, Unfit):
             self.unfit.append(entry)
         elif not isinstance(error, Interrupted) and error is not None:
-            if not (isinstance(error, TransferError) and ends_all(error)):
+            if not ends_all(error):
                 self._told.failed(entry, cause(error), one_line(str(error)), False)
 
 
-def ends_all(error: TransferError) -> bool:
+def ends_all(error: BaseException) -> bool:
     """It is no object's own fault."""
-    return error.failure is not None and error.failure.kind in ("transport", "lost")
+    if isinstance(error, NoCredentials):
+        return True
+    failure = error.failure if isinstance(error, TransferError) else None
+    return failure is not None and failure.kind in ("transport", "lost")
 
 
 def cause(error: BaseException) -> str:
