@@ -13,7 +13,7 @@ from typing import Literal
 
 from .books import Binding, Books
 from .spans import Split, StoredPart
-from .values import Begun, Credentials, Header, Target
+from .values import Begun, Credentials, Header, Seen, Target
 
 MAX_WORKERS = 64
 """Processes; beyond the cores of a machine they only cost memory. The engine's board has 256 places."""
@@ -100,6 +100,9 @@ class Get:
     terms: Terms = field(default_factory=Terms)
     serial: bool = False
     """Whether a long stream's md5 is computed where nothing else proves it, though no sidecar is read."""
+    seen: Seen | None = None
+    """What a listing has said of it: one part is then asked for without a look, and another object by now is
+    ``errors.Unfit``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +136,8 @@ class Copy:
     when it fails."""
     begun: Begun | None = None
     """What an earlier run has left: gone on with if it fits, else ended."""
+    seen: Seen | None = None
+    """As a get's."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,6 +90,14 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True)
+class Seen:
+    """What a listing has said of an object."""
+
+    size: int
+    etag: str
+
+
+@dataclass(frozen=True, slots=True)
 class Begun:
     """A copy's multipart upload under way: what a later run needs to go on with it."""
 

@@ -10,7 +10,8 @@ from typing import Protocol
 
 from ..errors import TransferError
 from ..s3 import operations, replies
-from ..values import Part, Target
+from ..values import Part, Seen, Target
+from . import sight
 from .dispatch import Work
 from .events import Expect, Receipt, Release, Tell
 from .incoming import Incoming
@@ -52,7 +53,7 @@ class Download:
     to prove it. ``digests``, ``sidecar`` and ``unproven`` are the ``Prover``'s; ``serial``: whatever
     the size, an md5 of the stream is worth it. The destination has the first
     ``there`` bytes of the object with ``etag`` already (None: it is not resumed): they are read, and proven
-    with the rest."""
+    with the rest. ``seen``: it is asked for as it was listed, without a look before."""
 
     def __init__(
         self,
@@ -67,6 +68,7 @@ class Download:
         every: bool = False,
         there: int | None = None,
         etag: str = "",
+        seen: Seen | None = None,
     ) -> None:
         self._there = there
         self._etag = etag
@@ -74,6 +76,10 @@ class Download:
         self._target = target
         self._parts = parts
         self._part_size = part_size
+        self._digests = digests
+        looks = sidecar or every or there is not None
+        most = min(part_size, parts.memory)
+        self._seen = seen if seen and not looks and sight.can_be(seen, most) else None
         self._prover = Prover(
             self.name,
             target,
@@ -87,6 +93,8 @@ class Download:
 
     def story(self) -> Story:
         """The whole download, top to bottom."""
+        if self._seen:
+            return (yield from self._at_sight(self._seen))
         head = yield from self._prover.head()
         if self._etag not in ("", head.etag):
             raise TransferError(f"{self.name}: the object has just changed; run again")
@@ -117,6 +125,23 @@ class Download:
         digests = proof.digests(self._parts.whole, stream)
         there_before = None if self._there is None else self._parts.there
         return Receipt(head.size, head.etag, proofs, head.version_id, digests, there_before)
+
+    def _at_sight(self, seen: Seen) -> Story:
+        """By one request. Raises Unfit."""
+        parts, digests = self._parts, sight.computed(self._digests)
+        parts.cut(seen.size, self._part_size)
+        yield Tell(Expect((), held=1))
+        try:
+            yield from parts.receive(lambda part: range_work(self._target, seen, part, digests))
+        except TransferError as error:
+            raise sight.changed(self.name, error) from None
+        head, proof, proofs = yield from sight.proven(
+            self.name, self._target, self._prover, parts.answer, parts.whole, parts.digests
+        )
+        yield Tell(Release())
+        yield from parts.drain()
+        known = proof.digests(parts.whole, {name: parts.digests[name] for name in proof.stream})
+        return Receipt(head.size, head.etag, proofs, head.version_id, known)
 
 
 class Verify(Download):

@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from ..errors import Gof3rError, TransferError
+from ..errors import Gof3rError, TransferError, Unfit
 from ..s3 import checksums
 from ..values import Digests, Part, Slot, Verdict
 from .dispatch import Dispatch, Done, Failed, Work
@@ -52,10 +52,6 @@ from .signers import Signers
 from .slots import Ledger, stride
 from .story import Story
 from .transfer import Transfer
-
-
-class Unfit(TransferError):
-    """The object is none for a lane."""
 
 
 class Teller(Protocol):

@@ -18,7 +18,7 @@ from .boundaries import are_allowed, equal_parts, largest, own_parts
 from .condition import NEVER_OVERWRITE, Condition, refuse_existing
 from .plan import MAX_OBJECT
 from .proof import Proof, Prover
-from .story import Instruction
+from .story import Instruction, Telling
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +73,14 @@ class Original:
 
     def look(self) -> Generator[Instruction, object, replies.ObjectHead]:
         """What is there. Raises TransferError, also when it may not be copied."""
+        yield from self.refuse()
+        return (yield from self.prover.head())
+
+    def refuse(self) -> Telling:
+        """Raises TransferError when it may not be copied."""
         self._refuse_itself()
         if self.condition:
             yield from refuse_existing(self.name, self.target)
-        return (yield from self.prover.head())
 
     def _refuse_itself(self) -> None:
         source, target = self.source, self.target

@@ -180,6 +180,7 @@ def _download(order: orders.Get, ledger: Ledger, part_size: int) -> tuple[Downlo
         serial=order.serial,
         there=order.there if order.resume else None,
         etag=order.etag,
+        seen=order.seen,
     )
     return download, parts
 
@@ -244,6 +245,7 @@ def _copy(order: orders.Copy, ledger: Ledger) -> tuple[Teller, Feed]:
         part_size=order.terms.part_size,
         resume=order.resume,
         begun=order.begun,
+        seen=order.seen,
     )
     return copy, parts
 

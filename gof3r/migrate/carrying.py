@@ -16,10 +16,10 @@ from itertools import groupby
 from typing import Literal, Protocol, cast
 
 from gof3r.engine import orders
-from gof3r.engine.errors import Gof3rError, Interrupted, TransferError, one_line
+from gof3r.engine.errors import Gof3rError, Interrupted, TransferError, Unfit, one_line
 from gof3r.engine.flow import events
 from gof3r.engine.flow.events import Event, Progress
-from gof3r.engine.flow.lane import Carried, Unfit
+from gof3r.engine.flow.lane import Carried
 from gof3r.engine.flow.slots import stride
 from gof3r.engine.flow.verify import text
 from gof3r.engine.proc.pieces import Ends
@@ -165,12 +165,14 @@ class Carrier:
                 case orders.Put():
                     result, known = self._put(replace(order, resume=True), _path(item))
                 case orders.Get():
+                    order = replace(order, seen=None)
                     with prepared(_path(item), self._how.root, self._how.own) as destination:
                         result = self._carry_out(order, self._ends(sink=destination.fd))
                         destination.commit()
                     known = item.known
                 case orders.Copy():
-                    order = replace(order, resume=True, begun=entry.left.begun if entry.left else None)
+                    begun = entry.left.begun if entry.left else None
+                    order = replace(order, resume=True, begun=begun, seen=None)
                     listener = _Begins(self._told, entry)
                     result, known = carry_out(order, listener, self._environ, self._ends()), item.known
         except Interrupted:

@@ -15,15 +15,15 @@ from itertools import islice
 from gof3r import ordering
 from gof3r.config import Config, parse_size
 from gof3r.engine import orders
-from gof3r.engine.errors import Gof3rError, Interrupted, one_line
+from gof3r.engine.errors import Gof3rError, Interrupted, Unfit, one_line
 from gof3r.engine.flow import events
-from gof3r.engine.flow.lane import Carried, Unfit
+from gof3r.engine.flow.lane import Carried
 from gof3r.engine.flow.slots import stride
 from gof3r.engine.flow.verify import text
 from gof3r.engine.proc.pieces import Ends
 from gof3r.engine.proc.session import carry_out
 from gof3r.engine.s3 import checksums
-from gof3r.engine.values import Header
+from gof3r.engine.values import Header, Seen
 from gof3r.report import Quiet, Report
 
 from .carrying import MOST_LANES
@@ -111,7 +111,7 @@ class _Checker:
 
     def _many(self, receipts: list[Receipt]) -> list[Receipt]:
         size = max(1, *(receipt.size for receipt in receipts))
-        asked = [self._order(receipt) for receipt in receipts]
+        asked = [replace(self._order(receipt), seen=Seen(receipt.size, receipt.etag)) for receipt in receipts]
         lanes = max(2, min(MOST_LANES, self._memory // stride(size)))
         terms = replace(asked[0].terms, concurrency=lanes, memory=None, part_size=size)
         listener = _Arrivals(self._report, receipts, self)

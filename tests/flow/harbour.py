@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from random import Random
@@ -43,7 +43,7 @@ from gof3r.engine.flow.slots import Ledger, stride
 from gof3r.engine.flow.upload import Upload
 from gof3r.engine.flow.verify import judge
 from gof3r.engine.s3 import checksums
-from gof3r.engine.values import Failure, Job, Outcome, Response
+from gof3r.engine.values import Failure, Job, Outcome, Response, Seen
 from tests.flow.scripts import Die, Hang, Script, honest
 from tests.flow.store import SOURCE, TARGET, Store
 from tests.flow.stream import Memory
@@ -77,7 +77,11 @@ class Harbour:
         attempts: int = 4,
         seed: int = 0,
         kind: str = "copy",
+        listed: Mapping[int, Seen] | None = None,
+        version_id: str = "",
     ) -> None:
+        listed = listed or {}
+
         self.store = store
         self.memory = Memory(lanes * stride(size))
         self.random = Random(seed)
@@ -98,14 +102,22 @@ class Harbour:
             return Upload(target, parts, headers=(), digests=BOTH, sidecar=sidecar), parts
 
         def get(number: int, ledger: Ledger) -> tuple[Teller, Feed]:
-            source, parts = replace(SOURCE, key=str(number)), Incoming(ledger)
-            story = Download(source, parts, part_size=size, digests=BOTH, sidecar=sidecar, unproven=False)
+            source, parts = replace(SOURCE, key=str(number), version_id=version_id), Incoming(ledger)
+            story = Download(
+                source,
+                parts,
+                part_size=size,
+                digests=BOTH,
+                sidecar=sidecar,
+                unproven=False,
+                seen=listed.get(number),
+            )
             return story, parts
 
         def copy(number: int, ledger: Ledger) -> tuple[Teller, Feed]:
             parts = Passing(ledger)
             story = Copy(
-                replace(SOURCE, key=str(number)),
+                replace(SOURCE, key=str(number), version_id=version_id),
                 replace(TARGET, key=str(number)),
                 parts,
                 headers=(),
@@ -115,6 +127,7 @@ class Harbour:
                 if_none_match=if_none_match,
                 server_side=server_side,
                 part_size=size,
+                seen=listed.get(number),
             )
             return story, parts
 

@@ -8,10 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gof3r.engine.errors import Interrupted
+from gof3r.engine.errors import Interrupted, Unfit
 from gof3r.engine.flow import plan
 from gof3r.engine.flow.events import CollectorLost, Signalled
-from gof3r.engine.flow.lane import Unfit
 from gof3r.engine.values import Failure
 from tests.flow.harbour import STARTED, Harbour, source_path, target_path
 from tests.flow.scripts import RESET, Die, Hang, after, instead, saying
