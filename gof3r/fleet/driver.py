@@ -28,12 +28,13 @@ from gof3r.engine.errors import Gof3rError, Interrupted
 from gof3r.engine.flow import events
 from gof3r.engine.proc.signals import Signals
 from gof3r.engine.spans import Split, StoredPart
-from gof3r.migrate.carrying import arrived, is_alone, kind
+from gof3r.migrate.carrying import is_alone, kind
 from gof3r.migrate.here import left_over
 from gof3r.migrate.journal import Journal
 from gof3r.migrate.ordered import How, Orders
 from gof3r.migrate.states import Entry, State
 from gof3r.migrate.tally import Tally
+from gof3r.migrate.told import arrived
 
 from .cluster import Cluster, Lost
 from .errand import Carry, EndUploads, Errand, Outcome, What

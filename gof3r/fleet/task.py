@@ -16,7 +16,7 @@ from gof3r.child import Engine, Event
 from gof3r.engine.errors import Gof3rError, TransferError, one_line
 from gof3r.engine.flow.events import Progress
 from gof3r.engine.proc.caller import Warned
-from gof3r.migrate.carrying import cause, ends_all
+from gof3r.migrate.told import cause, ends_all
 
 from .errand import Arrived, Carry, EndUploads, Errand, Outcome, Refused, Uploading
 from .member import Member
