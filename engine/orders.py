@@ -13,7 +13,7 @@ from typing import Literal
 
 from .books import Binding, Books
 from .spans import Split, StoredPart
-from .values import Begun, Credentials, Header, Seen, Target
+from .values import Begun, Credentials, Header, Seen, Stored, Target
 
 MAX_WORKERS = 64
 """Processes; beyond the cores of a machine they only cost memory. The engine's board has 256 places."""
@@ -99,7 +99,8 @@ class Get:
     """Of the object that they are from; empty: any."""
     terms: Terms = field(default_factory=Terms)
     serial: bool = False
-    """Whether a long stream's md5 is computed where nothing else proves it, though no sidecar is read."""
+    """Whether a long stream's md5 is computed where nothing else proves it, though no sidecar is read, and a
+    CRC64NVME in any case: for who writes a receipt."""
     seen: Seen | None = None
     """What a listing has said of it: one part is then asked for without a look, and another object by now is
     ``errors.Unfit``."""
@@ -130,7 +131,7 @@ class Copy:
     """One service and one identity serve both sides: no byte needs to come here."""
     terms: Terms = field(default_factory=Terms)
     serial: bool = False
-    """As a get's."""
+    """As a get's md5."""
     resume: bool = False
     """A multipart upload through here is shown when it has begun (``values.Begun``), and left for another run
     when it fails."""
@@ -198,11 +199,29 @@ class Filed:
 
 
 @dataclass(frozen=True, slots=True)
+class Discard:
+    """A source that has been moved: it is deleted if it and its copies are as they were."""
+
+    source: Stored | None
+    """None: it is no object, and who has ordered it deletes it when the copies have been seen."""
+    copies: tuple[Stored, ...]
+    """Those that are objects."""
+
+    @property
+    def targets(self) -> tuple[Target, ...]:
+        return tuple(each.target for each in (self.source, *self.copies) if each is not None)
+
+    @property
+    def target(self) -> Target:
+        return self.targets[0]
+
+
+@dataclass(frozen=True, slots=True)
 class Many:
     """Small objects, as many at a time as the terms say, with ``size`` bytes of memory for each; what comes
     of each is shown (``flow.lane.Carried``). The items' own terms do not count, only this order's."""
 
-    items: tuple[Copy | Filed, ...]
+    items: tuple[Copy | Filed | Discard, ...]
     size: int
     """No smaller than any of them."""
     terms: Terms = field(default_factory=Terms)
@@ -218,6 +237,18 @@ class Remove:
     """Objects and their md5 sidecars; a target's ``version_id`` removes that version."""
 
     targets: tuple[Target, ...]
+    terms: Terms = field(default_factory=Terms)
+
+
+@dataclass(frozen=True, slots=True)
+class Apart:
+    """Whether an object that is put at ``target``, a key that nobody uses, is then at ``places``: it is
+    removed again."""
+
+    target: Target
+    places: tuple[Target, ...]
+    headers: tuple[Header, ...] = field(default=(), repr=False)
+    """Of the object."""
     terms: Terms = field(default_factory=Terms)
 
 
@@ -357,6 +388,7 @@ Single = (
     | Span
     | Finish
     | Remove
+    | Apart
     | Info
     | List
     | Uploads

@@ -108,6 +108,20 @@ class Begun:
     """SHA-256 of those that it was created with, in hex."""
 
 
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """An object as it was seen or made."""
+
+    target: Target
+    size: int
+    """Bytes."""
+    etag: str
+    version_id: str = ""
+    """Empty: not known, as the next."""
+    crc64nvme: str = ""
+    """Of all bytes, in base64."""
+
+
 @_sent
 @dataclass(frozen=True, slots=True)
 class Request:

@@ -6,6 +6,7 @@ sees the end of something wrong.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Protocol
 
 from ..errors import TransferError
@@ -18,6 +19,7 @@ from .incoming import Incoming
 from .plan import MAX_OBJECT
 from .proof import Prover
 from .story import Story, stream_digests
+from .verify import CRC
 
 
 class Known(Protocol):
@@ -51,7 +53,7 @@ def range_work(
 class Download:
     """One download into ``parts``, in ranges of ``part_size`` bytes unless the object's own parts are needed
     to prove it. ``digests``, ``sidecar`` and ``unproven`` are the ``Prover``'s; ``serial``: whatever
-    the size, an md5 of the stream is worth it. The destination has the first
+    the size, an md5 of the stream is worth it, and the receipt has a CRC64NVME. The destination has the first
     ``there`` bytes of the object with ``etag`` already (None: it is not resumed): they are read, and proven
     with the rest. ``seen``: it is asked for as it was listed, without a look before."""
 
@@ -80,6 +82,7 @@ class Download:
         looks = sidecar or every or there is not None
         most = min(part_size, parts.memory)
         self._seen = seen if seen and not looks and sight.can_be(seen, most) else None
+        self._noted = (CRC,) if serial and CRC in digests else ()
         self._prover = Prover(
             self.name,
             target,
@@ -103,6 +106,7 @@ class Download:
     def whole(self, head: replies.ObjectHead) -> Story:
         """All bytes of the object that ``head`` is about, and its proof."""
         proof = yield from self._prover.choose(head)
+        proof = replace(proof, noted=self._noted)
         self._parts.cut(head.size, self._part_size, proof.layout)
         there = self._there or 0 if proof.claims else 0  # what nothing proves comes from S3 alone
         yield Tell(Expect(proof.stream, held=self._parts.count, there=there))
@@ -140,6 +144,7 @@ class Download:
         )
         yield Tell(Release())
         yield from parts.drain()
+        proof = replace(proof, noted=self._noted)
         known = proof.digests(parts.whole, {name: parts.digests[name] for name in proof.stream})
         return Receipt(head.size, head.etag, proofs, head.version_id, known)
 

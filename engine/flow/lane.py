@@ -47,7 +47,7 @@ from .events import (
     Total,
     Written,
 )
-from .feed import Feed
+from .feed import Feed, NoParts
 from .signers import Signers
 from .slots import Ledger, stride
 from .story import Story
@@ -75,6 +75,7 @@ class Carried:
     number: int
     """Of those that were asked for, from 0."""
     receipt: Receipt | None
+    """None where it failed, and of what moves nothing."""
     error: BaseException | None
     retries: Mapping[str, int]
     """How often each error code has led to another attempt."""
@@ -250,7 +251,6 @@ class Lane:
         if self._finish is None:
             return None
         receipt, error = self._finish.result, self._finish.error
-        assert error is not None or isinstance(receipt, Receipt)
         if self._unfit and isinstance(error, Gof3rError):
             error = Unfit(str(error))
         own = receipt if isinstance(receipt, Receipt) else None
@@ -322,6 +322,8 @@ class Lane:
     def _is_too_large(self, verdict: Verdict) -> bool:
         """A look has shown a source that does not fit."""
         if verdict.job.request.operation != "head_object" or verdict.response is None or self._parts:
+            return False
+        if isinstance(self.feed, NoParts):
             return False
         length = verdict.response.headers.get("content-length", "")
         return length.isascii() and length.isdigit() and int(length) > self._size

@@ -57,7 +57,7 @@ class Task:
 
 class Lanes:
     """``tasks``, in this order, up to ``lanes`` at a time, with ``size`` bytes for each. To its ring as a
-    ``Transfer``; of each object its ``Carried`` is shown. Finishes with how many were carried over."""
+    ``Transfer``; of each object its ``Carried`` is shown. Finishes with how many have succeeded."""
 
     found, tried = 0, False
 
@@ -229,7 +229,7 @@ class Lanes:
         self._free.append(lane.number)
         self._owners = {work: owner for work, owner in self._owners.items() if owner is not lane}
         self._done += carried.receipt.size if carried.receipt else 0
-        self._carried += carried.receipt is not None
+        self._carried += carried.error is None
         self._actions.append(Show(carried))
         if carried.error is not None and self._ends_all(carried.error):
             self._error = self._error or carried.error

@@ -94,8 +94,15 @@ def pieces(
             return _question(order), NoParts(), None
 
 
-def _question(order: orders.Remove | orders.Info | orders.List | orders.Uploads | orders.Clear) -> Teller:
+Question = orders.Remove | orders.Apart | orders.Info | orders.List | orders.Uploads | orders.Clear
+
+
+def _question(order: Question) -> Teller:
     match order:
+        case orders.Apart(target, places, headers):
+            from ..flow.apart import Apart
+
+            return Apart(target, headers, places)
         case orders.Clear(target, late):
             from ..flow.clear import Clear
 
@@ -210,11 +217,15 @@ def lanes(order: orders.Many, dispatch: Dispatch, signers: Signers) -> Lanes:
     return Lanes("", tasks, lanes=count, size=order.size, dispatch=dispatch, signers=signers)
 
 
-def _saves(item: orders.Copy | orders.Filed) -> bool:
+def _saves(item: orders.Copy | orders.Filed | orders.Discard) -> bool:
     return isinstance(item, orders.Filed) and isinstance(item.order, orders.Get)
 
 
-def _lane(item: orders.Copy | orders.Filed, ledger: Ledger) -> tuple[Teller, Feed]:
+def _lane(item: orders.Copy | orders.Filed | orders.Discard, ledger: Ledger) -> tuple[Teller, Feed]:
+    if isinstance(item, orders.Discard):
+        from ..flow.discard import Discard
+
+        return Discard(item.source, item.copies), NoParts()
     if isinstance(item, orders.Copy):
         return _copy(item, ledger)
     if isinstance(item.order, orders.Get):

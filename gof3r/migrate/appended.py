@@ -102,6 +102,15 @@ class Appended:
             os.ftruncate(self._fd, position)
             os.fsync(self._fd)
 
+    def read(self, position: int) -> Receipt:
+        """The receipt that begins at byte ``position`` and is on the disk. Raises UsageError."""
+        try:
+            found = os.pread(self._fd, MAX_LINE + 1, position)
+        except OSError as error:
+            raise UsageError(one_line(f"{self._path}: cannot be read: {error.strerror}")) from None
+        line, end, _ = found.partition(b"\n")
+        return from_line(line + end, f"{self._path}: byte {position}")
+
     # --- every day ------------------------------------------------------------------
 
     def add(self, receipt: Receipt, now: float) -> int:

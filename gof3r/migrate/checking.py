@@ -22,18 +22,15 @@ from gof3r.engine.flow.slots import stride
 from gof3r.engine.flow.verify import text
 from gof3r.engine.proc.pieces import Ends
 from gof3r.engine.proc.session import carry_out
-from gof3r.engine.s3 import checksums
 from gof3r.engine.values import Header, Seen
 from gof3r.report import Quiet, Report
 
 from .carrying import MOST_LANES
-from .files import identity, readable
+from .digested import differing, file_differs
+from .files import readable
 from .items import LocalFile, S3Object
 from .receipts import Receipt, current
 from .tally import TOGETHER
-
-PIECE = 1 << 20
-"""Bytes of a file that are read at a time."""
 
 
 @dataclass(slots=True)
@@ -177,32 +174,15 @@ def differs(receipt: Receipt, found: events.Receipt) -> str:
         ("CRC64NVME", receipt.crc64nvme, text(found.digests.get("crc64nvme", b""))),
         ("md5", receipt.md5, found.digests.get("md5", b"").hex()),
     ]
-    return _differing(pairs)
+    return differing(pairs)
 
 
 def _file_differs(receipt: Receipt, path: str) -> str:
-    size = 0
-    crc, md5 = checksums.new("crc64nvme"), checksums.new("md5")
     try:
-        with open(readable(path), "rb") as file:
-            if identity(file.fileno()).size != receipt.size:
-                return f"it has {identity(file.fileno()).size} bytes, and {receipt.size} by its receipt"
-            for piece in iter(lambda: file.read(PIECE), b""):
-                size += len(piece)
-                crc.update(memoryview(piece))
-                md5.update(memoryview(piece))
+        fd = readable(path)
+        try:
+            return file_differs(receipt, fd)
+        finally:
+            os.close(fd)
     except OSError as error:
         return f"cannot be read: {error.strerror}"
-    if receipt.size != size:
-        return f"it has {size} bytes, and {receipt.size} by its receipt"
-    digests = [("CRC64NVME", receipt.crc64nvme, text(crc.digest())), ("md5", receipt.md5, md5.digest().hex())]
-    if not receipt.crc64nvme and not receipt.md5:
-        return "its receipt has no digest to check it by"
-    return _differing(digests)
-
-
-def _differing(pairs: list[tuple[str, str, str]]) -> str:
-    """Of what both know."""
-    return "; ".join(
-        f"{name} {now}, its receipt has {then}" for name, then, now in pairs if then != now and then and now
-    )

@@ -20,7 +20,7 @@ from gof3r.engine.errors import UsageError, one_line
 from .appended import Appended
 from .journal import Journal
 from .receipts import Receipt
-from .states import Done, State
+from .states import Done, Entry, State
 
 _BATCH = 1000
 """Receipts taken in by one transaction."""
@@ -76,13 +76,24 @@ class Record:
         """Item ``number`` has arrived and is verified. False where it has a receipt already, of this source:
         then nothing is written. It is done when ``settle`` has returned. Raises Gof3rError."""
         entry = None if number in self._arrived else self.journal.by_number(number)
-        if entry is None or entry.state is State.DONE:
+        if entry is None or entry.state in (State.DONE, State.DELETED):
             return False
         if str(receipt.destination) != str(entry.item.destination):
             raise ValueError(f"item {number} is {entry.item.destination}, not {receipt.destination}")
         position = self._receipts.add(replace(receipt, supersedes=entry.receipt), now)
         self._arrived[number] = Done(number, position, receipt.identity)
         return True
+
+    def receipt(self, entry: Entry) -> Receipt:
+        """Of ``entry``, which is done, as the file has it now. Raises UsageError for what is not its own."""
+        assert entry.receipt is not None
+        receipt = self._receipts.read(entry.receipt)
+        item = entry.item
+        if (str(receipt.source), str(receipt.destination)) != (str(item.source), str(item.destination)):
+            raise UsageError(
+                one_line(f"the receipt at byte {entry.receipt} is that of {receipt.destination}: put it back")
+            )
+        return receipt
 
     @property
     def due(self) -> float | None:
