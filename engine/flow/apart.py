@@ -9,20 +9,27 @@ source, and seeing whether its copy is still there, would prove the same too lat
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from ..errors import TransferError
 from ..s3 import operations, replies
 from ..values import Header, Target
-from .events import Warn
+from .events import Show, Warn
 from .remove import GONE, check_deleted
 from .story import Instruction, Story, ask, head_of
 
 BODY = b"gof3r migrate --delete-source has put this to see whether two buckets are one. It can be removed.\n"
 
 
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """The probe is there: who is shown it may look for it, too, before it is removed."""
+
+    probe: Target
+
+
 class Apart:
-    """Puts ``probe``, a key that nobody uses, with ``headers``, and looks for it at ``places``."""
+    """Puts ``probe``, a key that nobody uses, with ``headers``, shows it, and looks for it at ``places``."""
 
     def __init__(self, probe: Target, headers: Sequence[Header], places: Sequence[Target]) -> None:
         self.name = f"probe {probe}"
@@ -39,6 +46,7 @@ class Apart:
         try:
             if not (yield from self._is_there(self._probe)):
                 raise TransferError(f"{self.name}: it was put, and cannot be seen there")
+            yield Show(Seen(self._probe))
             found = []
             for place in self._places:
                 found.append((yield from self._is_there(place)))

@@ -18,7 +18,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 
 from gof3r.engine import orders
-from gof3r.engine.errors import Interrupted, TransferError
+from gof3r.engine.errors import TransferError
 from gof3r.engine.proc.pieces import Ends
 from gof3r.engine.proc.session import carry_out
 from gof3r.engine.values import Target
@@ -77,12 +77,10 @@ class Buckets:
         options = replace(wrote.item.options, source_headers=read.item.options.source_headers)
         copy = self._orders.of(Item(read.item.source, wrote.item.destination, options))
         assert isinstance(copy, orders.Copy)
-        name = f"gof3r-probe-{secrets.token_hex(16)}"
-        probe = replace(copy.target, key=_beside(copy.target, name))
-        places = tuple(
-            replace(copy.source, key=key, version_id="")
-            for key in dict.fromkeys((probe.key, _beside(copy.source, name)))
-        )
+        name = probe_name()
+        probe = beside(copy.target, name)
+        there = replace(copy.source, key=probe.key, version_id="")
+        places = tuple(dict.fromkeys((there, beside(copy.source, name))))
         terms = replace(copy.terms, concurrency=1, memory=None)
         order = orders.Apart(probe, places, copy.headers, terms)
         names = (
@@ -90,10 +88,8 @@ class Buckets:
         )
         try:
             found = carry_out(order, Quiet(self._report), self._environ, Ends()).value
-        except Interrupted:
-            raise
         except TransferError as error:
-            if error.failure is None or error.failure.kind in ("transport", "lost"):
+            if ends_all(error):
                 raise
             return f"whether {names} are two cannot be found out: {error}"
         assert isinstance(found, tuple)
@@ -119,11 +115,22 @@ class Buckets:
         return ""
 
 
-def _beside(target: Target, name: str) -> str:
-    """A key in the folder of ``target``."""
+def probe_name() -> str:
+    """That nobody has used."""
+    return f"gof3r-probe-{secrets.token_hex(16)}"
+
+
+def beside(target: Target, name: str) -> Target:
+    """The object ``name`` in the folder of ``target``, or where that would be too long in its bucket."""
     folder, slash, _ = target.key.rpartition("/")
     key = f"{folder}{slash}{name}"
-    return key if len(key.encode(errors="surrogateescape")) <= MAX_KEY else name
+    key = key if len(key.encode(errors="surrogateescape")) <= MAX_KEY else name
+    return replace(target, key=key, version_id="")
+
+
+def ends_all(error: TransferError) -> bool:
+    """It is no object's own fault."""
+    return error.failure is not None and error.failure.kind in ("transport", "lost")
 
 
 def is_plain(key: str) -> bool:

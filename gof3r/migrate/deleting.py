@@ -27,10 +27,11 @@ from gof3r.engine.proc.session import carry_out
 from gof3r.engine.values import Stored
 from gof3r.report import Quiet, Report, say
 
-from .apart import Buckets, files_not_to_delete, inode_of
+from .apart import Buckets, ends_all, files_not_to_delete, inode_of
 from .digested import file_differs
 from .files import readable
 from .items import LocalFile, Place, S3Object
+from .mounts import Mounts
 from .ordered import How, Orders
 from .receipts import Receipt
 from .record import Record
@@ -139,6 +140,7 @@ class Deleter:
         if not self._total:
             return
         self._buckets = Buckets(journal, self._orders, self._one_store, self._report, self._environ)
+        self._mounts = Mounts(self._orders, self._report, self._environ)
         self._files = files_not_to_delete(journal, self._kept)
         written = journal.buckets("destination", State.DONE)
         if any(isinstance(entry.item.destination, LocalFile) for entry in written):
@@ -205,6 +207,9 @@ class Deleter:
 
     def _check_source(self, source: Place, done: Sequence[Entry]) -> None:
         """Raises Stays where it may be something that was written."""
+        for line in done:
+            if why := self._mounts.objection(line.item):
+                raise Stays(ONE, why)
         if isinstance(source, S3Object):
             to = [line.item.destination for line in done if isinstance(line.item.destination, S3Object)]
             if why := self._buckets.objection(source, to):
@@ -305,16 +310,12 @@ class _Looks(Quiet):
     def show(self, value: object) -> None:
         assert isinstance(value, Carried)
         error = value.error
-        if isinstance(error, Interrupted) or (isinstance(error, TransferError) and _ends_all(error)):
+        if isinstance(error, Interrupted) or (isinstance(error, TransferError) and ends_all(error)):
             return  # which the order raises
         self._deleter.seen(self._removals[value.number], error)
 
     def progress(self, progress: Progress) -> None:
         self._told.progress(progress)
-
-
-def _ends_all(error: TransferError) -> bool:
-    return error.failure is not None and error.failure.kind in ("transport", "lost")
 
 
 def _has_file(entry: Entry) -> bool:

@@ -233,6 +233,37 @@ def test_where_a_store_does_not_say_whether_it_is_another_nothing_goes(
     assert not [key for key in keys(boto, bucket) if "probe" in key]
 
 
+def test_a_bucket_that_is_mounted_keeps_its_files(
+    start: Start, relay: Relay, boto: S3Client, bucket: str, tmp_path: Path
+) -> None:
+    (tmp_path / "files").mkdir()
+    (tmp_path / "files" / "1").write_bytes(b"1")
+
+    def mount() -> None:
+        """As a mounted bucket shows it."""
+        for key in keys(boto, bucket):
+            (tmp_path / "files" / key).touch()
+
+    relay.before(r"HEAD \S*gof3r-probe", mount)
+    code, live = start.run("migrate", "--from=files", f"--to=s3://{bucket}", DELETE)
+    assert (code, deleted(live)) == (1, 0), live.said
+    assert "are one: what is made in one of them is in the other" in stays(live)[0]
+    assert (tmp_path / "files" / "1").exists()
+    assert keys(boto, bucket) == ["1"]
+
+
+def test_a_directory_that_is_served_keeps_its_objects(
+    start: Start, front: Front, boto: S3Client, bucket: str, tmp_path: Path
+) -> None:
+    fill(boto, bucket, 2)
+    front.answer(r"HEAD \S*gof3r-probe", 200, {"ETag": '"e"', "Content-Length": "0"}, times=0)
+    code, live = start.run("migrate", f"--from=s3://{bucket}/from", "--to=back", DELETE)
+    assert (code, deleted(live)) == (1, 0), live.said
+    assert "are one: what is made in one of them is in the other" in stays(live)[0]
+    assert len(sources(boto, bucket)) == 2
+    assert not list((tmp_path / "back").rglob("*probe*"))
+
+
 def test_a_source_that_another_still_needs_stays(
     start: Start, boto: S3Client, bucket: str, tmp_path: Path
 ) -> None:
