@@ -76,7 +76,7 @@ class Appended:
             why = (
                 f"the journal knows receipts up to byte {confirmed}, and here they are others: put them back"
             )
-            raise UsageError(one_line(f"{self._path}: {why}, or begin anew with another journal"))
+            raise UsageError(one_line(f"{self._path}: {why}, or begin anew with other --receipts"))
         with self._reported():
             os.fsync(self._fd)  # a process that was killed may have written more than it has confirmed
         position = confirmed

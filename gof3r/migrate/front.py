@@ -21,7 +21,7 @@ from gof3r.header import parse_header
 from gof3r.places import place
 from gof3r.report import Report, say
 
-from . import inventory, listing, manifest, mapping, selection
+from . import folder, inventory, listing, manifest, mapping, selection
 from .carrying import Carrier
 from .checking import check
 from .deleting import delete_sources
@@ -76,7 +76,7 @@ def migrate(command: Command, report: Report, environ: Mapping[str, str]) -> Non
         return
     work = _work(command, how, environ)
     if work.mapping is not None and isinstance(work.mapping.destination, LocalFile):
-        how = _how(command, config, work.mapping.destination.path)
+        how = _how(command, config, os.path.realpath(work.mapping.destination.path))
     _check(work, how, environ)
     if "dry-run" in command.flags:
         _estimate(work, how, report, environ, "delete-source" in command.flags)
@@ -181,7 +181,7 @@ def _list(work: Work, how: How, take: listing.Take, report: Report, environ: Map
         return listing.given(inventory.items(work.inventory, asked), _below(asked, wanted), take)
     newer = _newer(work, asked, how, report, environ)
     if isinstance(asked.source, LocalFile):
-        return listing.files(asked, wanted, take, report, how.own, newer)
+        return listing.files(asked, wanted, take, report, how.own, newer, selection.passed_over(work.rules))
     order = ordering.list_order(
         how.source, environ, asked.source.bucket, asked.source.key, headers=how.source_headers
     )
@@ -225,9 +225,12 @@ def _run(
     twice: list[Duplicate] = []
 
     def take(items: list[Item]) -> None:
+        items = [folder.settled(item, how.root) for item in items]
         twice.extend(journal.add(items, current=work.is_listed))
 
     count = _list(work, how, take, report, environ)
+    if not count and work.mapping is not None and not any(total.items for total in journal.totals().values()):
+        report.warning(f"there is nothing below {work.mapping.source}")
     for name, source in journal.overlapping() if _is_one_store(how, environ) else ():
         _failed(record, name, MOVED_OVER, f"{name}: it is the source of another, {source}")
     if work.is_listed and not work.if_newer:  # which lists what is left to do only

@@ -11,6 +11,8 @@ Times are monotonic seconds, from the caller.
 
 from __future__ import annotations
 
+import contextlib
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import islice
@@ -32,6 +34,7 @@ class Record:
 
     def __init__(self, journal: str, receipts: str, work: str) -> None:
         """Raises UsageError where one of them is in use, or is another's."""
+        is_new = not os.path.exists(journal)
         self.journal = Journal(journal, work)
         try:
             self._receipts = Appended(receipts)
@@ -42,6 +45,9 @@ class Record:
                 raise
         except BaseException:
             self.journal.close()
+            if is_new:  # of nothing
+                with contextlib.suppress(OSError):
+                    os.unlink(journal)
             raise
         self._arrived: dict[int, Done] = {}
 
@@ -59,7 +65,8 @@ class Record:
             entry = self.journal.entry(str(receipt.destination))
             if entry is None:
                 why = f"a receipt of {receipt.destination}, which the journal does not know"
-                raise UsageError(one_line(f"{name}: {why}: are they of one migration?"))
+                todo = "put its journal back, or begin anew with other --receipts"
+                raise UsageError(one_line(f"{name}: {why}: {todo}"))
             yield Done(entry.id, position, receipt.identity)
 
     def __enter__(self) -> Record:

@@ -596,3 +596,85 @@ def test_what_is_no_regular_file_is_a_failure(
     (tmp_path / "up.jsonl").write_text("{}")
     code, live = start.run("migrate", "/dev/stdin", stdin=b"a,s3://b/c")
     assert (code, "is read twice" in live.said[0]) == (2, True)
+
+
+# --- what the disk says ------------------------------------------------------------------
+
+
+def test_two_spellings_of_one_file_are_one_destination(
+    start: Start, boto: S3Client, bucket: str, tmp_path: Path
+) -> None:
+    for key in ("1", "2", "3", "4"):
+        boto.put_object(Bucket=bucket, Key=key, Body=key.encode())
+    (tmp_path / "o").mkdir()
+    (tmp_path / "link").symlink_to("o")
+    (tmp_path / "o" / "other").symlink_to("file")
+    b = f"s3://{bucket}"
+    lines = [f"{b}/1,o/file", f"{b}/2,o/../o/file", f"{b}/3,link/file", f"{b}/4,o/other"]
+    (tmp_path / "manifest").write_text("\n".join(lines) + "\n")
+    code, live = start.run("migrate", "manifest")
+    assert code == 1
+    assert any("two sources for one destination" in line for line in live.said), live.said
+    assert not (tmp_path / "o" / "file").exists()
+    assert receipts(tmp_path) == {}
+
+
+def test_a_directory_behind_a_link_takes_what_is_moved(
+    start: Start, boto: S3Client, bucket: str, tmp_path: Path
+) -> None:
+    made = fill(boto, bucket, 3)
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to("real")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "real" / "0").symlink_to(tmp_path / "out")
+    code, live = start.run("migrate", f"--from=s3://{bucket}/from", "--to=link")
+    assert code == 1
+    assert any("leads out of" in line for line in live.said), live.said
+    found = {str(path.relative_to(tmp_path / "real")) for path in (tmp_path / "real").rglob("*/*")}
+    assert found == {name for name in made if not name.startswith("0/")}
+    assert not list((tmp_path / "out").iterdir())
+
+
+def test_what_is_not_wanted_need_not_be_readable(
+    start: Start, boto: S3Client, bucket: str, tmp_path: Path
+) -> None:
+    (tmp_path / "files" / "private").mkdir(parents=True)
+    (tmp_path / "files" / "a").write_bytes(b"a")
+    long, fd = "n" * 200, os.open(tmp_path / "files" / "private", os.O_RDONLY)
+    for _ in range(25):  # a path that no system call takes fails for root as well
+        os.mkdir(long, dir_fd=fd)
+        below = os.open(long, os.O_RDONLY, dir_fd=fd)
+        os.close(fd)
+        fd = below
+    os.close(fd)
+    words = ("migrate", "--from=files", f"--to=s3://{bucket}/to")
+    code, live = start.run(*words, "--receipts=all")
+    assert (code, "cannot list" in live.error) == (1, True), live.said
+    code, live = start.run(*words, "--exclude=private/*")
+    assert code == 0, live.said
+    check(boto, bucket, {"a": b"a"})
+
+
+def test_nothing_to_move_is_told(start: Start, bucket: str, tmp_path: Path) -> None:
+    code, live = start.run("migrate", f"--from=s3://{bucket}/form", "--to=to")
+    assert code == 0
+    assert live.said[0] == f"gof3r warning: there is nothing below s3://{bucket}/form/"
+
+
+def test_receipts_that_cannot_be_leave_no_journal(start: Start, bucket: str, tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    code, live = start.run("migrate", f"--from=s3://{bucket}/x", "--to=to", "--receipts=folder")
+    assert code == 2, live.said
+    assert not (tmp_path / "folder.journal").exists()
+
+
+def test_receipts_without_their_journal_are_told(
+    start: Start, boto: S3Client, bucket: str, tmp_path: Path
+) -> None:
+    fill(boto, bucket, 2)
+    assert start.run(*between(bucket))[0] == 0
+    (tmp_path / f"{RECEIPTS}.journal").unlink()
+    code, live = start.run(*between(bucket))
+    assert code == 2, live.said
+    assert "put its journal back, or begin anew with other --receipts" in live.said[0]
+    assert not (tmp_path / f"{RECEIPTS}.journal").exists()

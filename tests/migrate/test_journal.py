@@ -182,6 +182,9 @@ def test_what_is_deleted_is_over_until_a_listing_has_it_again(journal: Journal) 
     journal.add(some, current=False)
     assert states(journal) == {State.DELETED: 2, State.TODO: 1}
     journal.begin()
+    journal.add([*some, replace(some[2], source=S3Object("other", "k"))], current=False)
+    assert states(journal) == {State.DELETED: 2, State.FAILED: 1}
+    journal.begin()
     journal.add(some[1:], current=True)
     assert states(journal) == {State.DELETED: 1, State.TODO: 2}
     entry = journal.entry(str(some[1].destination))
