@@ -28,8 +28,7 @@ from gof3r.engine.values import Stored
 from gof3r.report import Quiet, Report, say
 
 from .apart import Buckets, ends_all, files_not_to_delete, inode_of
-from .digested import file_differs
-from .files import readable
+from .held import CHANGED, Held, Holder, Stays
 from .items import LocalFile, Place, S3Object
 from .mounts import Mounts
 from .ordered import How, Orders
@@ -48,26 +47,7 @@ LANES = 64
 
 NEEDED = "needed by an item that is not done"
 ONE = "perhaps what was written"
-CHANGED = "not as it was moved"
 REFUSED = "not to be deleted"
-
-
-class Stays(Exception):
-    """A source is not deleted: the cause, the same for all of a kind, and what is to be said."""
-
-    def __init__(self, cause: str, text: str) -> None:
-        super().__init__(cause, text)
-        self.cause = cause
-        self.text = text
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """A file as it was when it was read once more."""
-
-    path: str
-    status: tuple[int, ...]
-    """Device, inode, size, and the times of its contents and of its inode; empty where it is gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +104,7 @@ class Deleter:
         self._orders = Orders(how, environ)
         self._gone: list[int] = []
         """Items to be noted."""
+        self._held = Holder()
         self._total = 0
         self._causes: dict[str, tuple[int, str]] = {}
         self.deleted = 0
@@ -199,11 +180,14 @@ class Deleter:
         for line, receipt in pairs:
             versions.setdefault(line.item.source, []).append((line, receipt))
             if isinstance(line.item.destination, LocalFile):
-                self._read(line.item.destination.path, receipt, "its destination ")
+                self._held.read_copy(line.item.destination.path, receipt)
             else:
                 copies.append(self._copy(line, receipt))
+        asked = [self._orders.of(line.item) for line in done]
+        # A copy's signs for both sides.
+        order = next((each for each in asked if isinstance(each, orders.Copy)), asked[0])
         for place, of_version in versions.items():
-            yield self._removal(place, of_version, tuple(copies))
+            yield self._removal(place, of_version, tuple(copies), order)
 
     def _check_source(self, source: Place, done: Sequence[Entry]) -> None:
         """Raises Stays where it may be something that was written."""
@@ -226,45 +210,24 @@ class Deleter:
         return Stored(order.target, receipt.size, receipt.etag, crc64nvme=receipt.crc64nvme)
 
     def _removal(
-        self, source: Place, pairs: list[tuple[Entry, Receipt]], copies: tuple[Stored, ...]
+        self,
+        source: Place,
+        pairs: list[tuple[Entry, Receipt]],
+        copies: tuple[Stored, ...],
+        order: orders.Put | orders.Get | orders.Copy,
     ) -> Removal:
         entries = tuple(entry for entry, _ in pairs)
-        asked = [self._orders.of(entry.item) for entry in entries]
-        order = next((each for each in asked if isinstance(each, orders.Copy)), asked[0])
         if isinstance(source, LocalFile):
-            held = [self._read(source.path, receipt) for _, receipt in pairs][-1]
+            held = [self._held.read(source.path, receipt) for _, receipt in pairs][-1]
             return Removal(orders.Discard(None, copies), order.terms, entries, held)
         target = order.source if isinstance(order, orders.Copy) else order.target
+        target = replace(target, version_id=source.version_id)
         first = pairs[0][1]
         if not first.source_etag or any(receipt.identity != first.identity for _, receipt in pairs):
             raise Stays(CHANGED, f"{source}: its receipts do not say which object was moved")
         assert isinstance(first.source, S3Object)
         stored = Stored(target, first.size, first.source_etag, first.source.version_id)
         return Removal(orders.Discard(stored, copies), order.terms, entries, None)
-
-    def _read(self, path: str, receipt: Receipt, what: str = "") -> Held:
-        """The file, which is as ``receipt`` says; a source may be gone. Raises Stays."""
-        try:
-            fd = readable(path)
-        except FileNotFoundError:
-            if what:
-                raise Stays(CHANGED, f"{receipt.source}: {what}{path} is not there") from None
-            return Held(path, ())  # a run that was killed has deleted it
-        except OSError as error:
-            raise Stays(CHANGED, f"{what}{path} cannot be read: {error.strerror}") from None
-        try:
-            status = _status(os.fstat(fd))
-            if not what and receipt.source_mtime_ns != os.fstat(fd).st_mtime_ns:
-                raise Stays(CHANGED, f"{path}: it has been changed since it was moved")
-            if differs := file_differs(receipt, fd):
-                raise Stays(CHANGED, f"{what}{path}: {differs}")
-            if status != _status(os.fstat(fd)):
-                raise Stays(CHANGED, f"{what}{path}: it was changed while it was read")
-        except OSError as error:
-            raise Stays(CHANGED, f"{what}{path} cannot be read: {error.strerror}") from None
-        finally:
-            os.close(fd)
-        return Held(path, status)
 
     # --- doing it ------------------------------------------------------------------
 
@@ -283,16 +246,12 @@ class Deleter:
             failure = getattr(error, "failure", None)
             self.stays((failure.code or str(failure.status)) if failure else CHANGED, str(error))
             return
-        if removal.file is not None and removal.file.status:
-            path = removal.file.path
-            try:
-                if _status(os.stat(path)) != removal.file.status:
-                    self.stays(CHANGED, f"{path}: it was changed while it was looked at")
-                    return
-                os.unlink(path)
-            except OSError as failed:
-                self.stays("cannot be deleted", f"{path}: {failed.strerror}")
-                return
+        try:
+            if removal.file is not None:
+                self._held.unlink(removal.file)
+        except Stays as stays:
+            self.stays(stays.cause, stays.text)
+            return
         self._gone += [entry.id for entry in removal.entries]
         self.deleted += 1
         self._report.heading = f"{self.deleted} of {self._total} sources deleted: "
@@ -320,7 +279,3 @@ class _Looks(Quiet):
 
 def _has_file(entry: Entry) -> bool:
     return isinstance(entry.item.source, LocalFile) or isinstance(entry.item.destination, LocalFile)
-
-
-def _status(status: os.stat_result) -> tuple[int, ...]:
-    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns

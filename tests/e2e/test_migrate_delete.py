@@ -95,14 +95,16 @@ def test_files_go_and_objects_go_for_files(start: Start, boto: S3Client, bucket:
     (tmp_path / "files" / "big").write_bytes(noise(PART + 9))
     (tmp_path / "kept").write_bytes(b"behind a link")
     (tmp_path / "files" / "link").symlink_to(tmp_path / "kept")
+    (tmp_path / "files" / "z").symlink_to(tmp_path / "files" / "big")
+    (tmp_path / "files" / "twin").hardlink_to(tmp_path / "files" / "a" / "1")
     code, live = start.run("migrate", "--from=files", f"--to=s3://{bucket}/to", *SMALL, DELETE)
-    assert (code, deleted(live)) == (0, 3), live.said
+    assert (code, deleted(live)) == (0, 5), live.said
     assert [path.name for path in (tmp_path / "files").rglob("*")] == ["a"]
     assert (tmp_path / "kept").read_bytes() == b"behind a link"
-    made = {"a/1": b"1", "big": noise(PART + 9), "link": b"behind a link"}
+    made = {"a/1": b"1", "big": noise(PART + 9), "link": b"behind a link", "z": noise(PART + 9), "twin": b"1"}
     check(boto, bucket, made)
     code, live = start.run("migrate", f"--from=s3://{bucket}/to", "--to=back", "--receipts=b", *SMALL, DELETE)
-    assert (code, deleted(live)) == (0, 3), live.said
+    assert (code, deleted(live)) == (0, 5), live.said
     assert keys(boto, bucket) == []
     assert {name: (tmp_path / "back" / name).read_bytes() for name in made} == made
 
@@ -129,6 +131,35 @@ def test_versions_go_where_they_are_named(
     there = boto.list_object_versions(Bucket=versioned)
     assert [each["VersionId"] for each in there["Versions"]] == [second], "behind a delete marker"
     assert len(there["DeleteMarkers"]) == 1
+
+
+def test_versions_of_one_key_may_go_to_other_places(
+    start: Start,
+    other: tuple[LocalS3, S3Client],
+    s3: Server,
+    boto: S3Client,
+    versioned: str,
+    tmp_path: Path,
+) -> None:
+    server, their = other
+    text = "".join(
+        f"[{name}]\naws_access_key_id={each.access_key}\naws_secret_access_key={each.secret_key}\n"
+        for name, each in (("old", s3), ("new", server))
+    )
+    (tmp_path / "credentials").write_text(text)
+    names = [boto.put_object(Bucket=versioned, Key="k", Body=body)["VersionId"] for body in (b"1", b"2")]
+    lines = [
+        {"source": f"s3://{versioned}/k", "destination": to, "options": {"versionId": name}}
+        for name, to in zip(names, ("file", f"s3://{server.bucket}/k"), strict=True)
+    ]
+    (tmp_path / "manifest").write_text("\n".join(map(json.dumps, lines)))
+    words = ["migrate", "manifest", DELETE, f"--endpoint={server.endpoint}", "--profile=new"]
+    words += [f"--source-endpoint={s3.endpoint}", "--source-profile=old"]
+    code, live = start.run(*words, env={"AWS_SHARED_CREDENTIALS_FILE": str(tmp_path / "credentials")})
+    assert (code, deleted(live)) == (0, 2), live.said
+    assert "Versions" not in boto.list_object_versions(Bucket=versioned)
+    assert (tmp_path / "file").read_bytes() == b"1"
+    assert stored(their, server.bucket) == b"2"
 
 
 # --- what is not as it was ------------------------------------------------------------------
@@ -386,6 +417,11 @@ def test_an_object_that_fails_keeps_its_source_and_no_other(
     made = fill(boto, bucket, 4)
     name = next(iter(made))
     boto.put_object(Bucket=bucket, Key=f"to/{name}", Body=b"in the way")
+    code, live = start.run(*between(bucket), "--if-none-match", DELETE, "--max-errors=0", "--receipts=0")
+    assert code == 1
+    assert len(sources(boto, bucket)) == 4, "what was stopped deletes nothing"
+    for other in list(made)[1:]:
+        boto.delete_object(Bucket=bucket, Key=f"to/{other}")
     code, live = start.run(*between(bucket), "--if-none-match", DELETE)
     assert (code, deleted(live)) == (1, 3), live.said
     assert sources(boto, bucket) == [f"from/{name}"]
