@@ -22,7 +22,7 @@ BODY = b"gof3r migrate --delete-source has put this to see whether two buckets a
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class Placed:
     """The probe is there: who is shown it may look for it, too, before it is removed."""
 
     probe: Target
@@ -46,7 +46,7 @@ class Apart:
         try:
             if not (yield from self._is_there(self._probe)):
                 raise TransferError(f"{self.name}: it was put, and cannot be seen there")
-            yield Show(Seen(self._probe))
+            yield Show(Placed(self._probe))
             found = []
             for place in self._places:
                 found.append((yield from self._is_there(place)))

@@ -15,7 +15,7 @@ from dataclasses import replace
 
 from gof3r.engine import orders
 from gof3r.engine.errors import TransferError
-from gof3r.engine.flow.apart import Seen
+from gof3r.engine.flow.apart import Placed
 from gof3r.engine.flow.remove import GONE
 from gof3r.engine.proc.pieces import Ends
 from gof3r.engine.proc.session import carry_out
@@ -99,5 +99,5 @@ class _Looking(Quiet):
         self.found = False
 
     def show(self, value: object) -> None:
-        assert isinstance(value, Seen)
+        assert isinstance(value, Placed)
         self.found = self._look()
