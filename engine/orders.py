@@ -162,14 +162,14 @@ class Shared:
 
 @dataclass(frozen=True, slots=True)
 class Begin(Shared):
-    """Its multipart upload begun, and cut into parts: a ``Split``; or ``Unsplit``, where it has to be copied
-    as a whole, and nothing was begun."""
+    """Its multipart upload begun, or gone on with (``Copy.begun``), and cut into parts: a ``Split``; or
+    ``Unsplit``, where it has to be copied as a whole, and nothing was begun."""
 
 
 @dataclass(frozen=True, slots=True)
 class Span(Shared):
     """Some of its parts: a tuple of ``StoredPart``. Whatever ends it, the upload stays, and anybody may send
-    them again."""
+    them again; ``Gof3rError.kept`` says that a later ``Begin`` may go on with it, too."""
 
     split: Split
     first: int
@@ -179,8 +179,9 @@ class Span(Shared):
 
 @dataclass(frozen=True, slots=True)
 class Finish(Shared):
-    """All its parts made an object, proven as a copy's. Only what is disproved, or refused for good, is
-    aborted; else (``Gof3rError.kept``) it may be tried again, also after a success that nobody heard of."""
+    """All its parts made an object, proven as a copy's. Only what is disproved, or what no later run could go
+    on with, is aborted; else (``Gof3rError.kept``) it may be tried again, also after a success that nobody
+    heard of."""
 
     split: Split
     stored: tuple[StoredPart, ...] = field(repr=False)

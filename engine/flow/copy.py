@@ -21,7 +21,6 @@ from .inherited import created_with
 from .left import Left, begun
 from .original import Original
 from .passing import Passing
-from .resuming import is_over
 from .server_copy import Cannot, ServerCopy
 from .story import Instruction, Story, Telling, stream_digests
 from .upload import Upload, write_sidecar
@@ -88,10 +87,8 @@ class Copy:
         try:
             return (yield from self._copy())
         except Gof3rError as error:
-            if self._left.id and self._resume and not is_over(error):
-                error.kept = self._left.id
-            else:
-                yield from self._left.end()
+            if self._left.id:
+                yield from self._left.keep(error) if self._resume else self._left.end()
             raise
 
     def _copy(self) -> Generator[Instruction, object, Receipt]:
@@ -185,7 +182,7 @@ class Copy:
         self._parts.cut(cut.parts)
         proof, hashed = cut.proof, bool(cut.stream)
         headers = yield from created_with(self._source, head, self._headers)
-        going_on = yield from self._left.fitting(head.etag, headers, self._digests, self._parts.planned)
+        going_on = yield from self._left.fitting(head.etag, headers, self._digests, cut.planned)
         brings = self._digests
         if going_on:
             there, brings = going_on

@@ -32,6 +32,10 @@ class Cut:
     stream: tuple[str, ...]
     """Of the whole, run over all parts in their order."""
 
+    def planned(self, number: int) -> int:
+        """Bytes of part ``number``; 0 where there is none."""
+        return self.parts[number - 1].length if number <= len(self.parts) else 0
+
 
 class Original:
     """What is copied from ``source`` to ``target``; the arguments are as for ``Copy``. ``memory``: bytes of

@@ -113,10 +113,6 @@ class Passing:
                 assert work.part is not None
                 self._arrived(work.part, checksums.compute(work.digests, memoryview(b"")))
 
-    def planned(self, number: int) -> int:
-        """Bytes of part ``number``; 0 where there is none."""
-        return self._lengths[number - 1] if number <= self.count else 0
-
     def compare(self, there: There, brings: tuple[str, ...]) -> None:
         """Ranges are not sent where ``there`` has the same bytes; ``brings``: digests that a part goes
         with."""

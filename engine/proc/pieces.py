@@ -77,7 +77,8 @@ def pieces(
         case orders.Begin(copy):
             from ..flow.span import Begin
 
-            return Begin(_original(copy, slots), server_side=copy.server_side), NoParts(), None
+            begin = Begin(_original(copy, slots), server_side=copy.server_side, left=copy.begun)
+            return begin, NoParts(), None
         case orders.Span():
             return *_span(order, slots), None
         case orders.Finish(copy, split, stored):

@@ -7,9 +7,9 @@ process, for items that have none. An errand whose machine was lost is handed ou
 after ``LOST`` losses it is what kills them, and fails. One whose machine could not reach the store goes to
 another, and after ``TRIES`` ends the run, as it would here.
 
-A large object that passes through is split into spans of one upload (``spread``), whose id is known here
-before the first part is sent. Of what else may have left an upload behind, the second in which it was handed
-out is known, and what was begun since is ended.
+A large object that passes through is split into spans of one upload (``spread``), which is known here, and
+written down to be gone on with, before the first part is sent. Of what else may have left an upload behind,
+the second in which it was handed out is known, and what was begun since is ended.
 """
 
 from __future__ import annotations
@@ -254,9 +254,8 @@ class Driver:
             else:
                 self._ready.appendleft(job)
             return
-        job.then(
-            Outcome(error=f"{job.lost} times the machine that was at it was lost: {lost.text}", cause="lost")
-        )
+        said = f"{job.lost} times the machine that was at it was lost: {lost.text}"
+        job.then(Outcome(error=said, cause="lost", kept=True))
 
     def _unreached(self, job: Job, outcome: Outcome) -> None:
         """It was no object's fault."""
@@ -304,9 +303,8 @@ class Driver:
         if outcome.error:
             for entry in entries:
                 if entry.id not in outcome.told:
-                    self._tally.failed(
-                        entry, outcome.cause, f"{entry.item.destination}: {outcome.error}", False
-                    )
+                    said = f"{entry.item.destination}: {outcome.error}"
+                    self._tally.failed(entry, outcome.cause, said, outcome.kept)
 
     # --- one object, many machines ------------------------------------------------------------------
 
@@ -327,6 +325,7 @@ class Driver:
             self._tally.debug(f"{spread.entry.item.source}: {value}")
             self._carry((spread.entry,), since=spread.since)
             return
+        self._tally.uploading(spread.entry, value.begun)
         for order in spread.spans(value, self._cluster.places):
             self._ready.append(Job(order, partial(self._sent, spread), spread=spread))
 
@@ -348,16 +347,16 @@ class Driver:
         arrived(self._tally, spread.entry, receipt, spread.entry.item.known, spread.retries, seconds)
 
     def _fail(self, spread: Spread, outcome: Outcome) -> None:
-        """It has failed: nothing of it is left to be done, or left behind."""
+        """It has failed: nothing of it is left to be done, and behind only what a later run goes on with."""
         flying = [key for key, job in self._flying.items() if job.spread is spread]
         self._cluster.cancel(flying)
         for key in flying:
             del self._flying[key]
         self._ready = deque(job for job in self._ready if job.spread is not spread)
         self._spreads.remove(spread)
-        ending = spread.abort()
+        ending = None if outcome.kept else spread.abort()
         if ending is None:
-            self._tally.failed(spread.entry, outcome.cause, outcome.error, False)
+            self._tally.failed(spread.entry, outcome.cause, outcome.error, outcome.kept)
             return
 
         def then(ended: Outcome) -> None:

@@ -103,6 +103,8 @@ class Outcome:
     """The same in a few words."""
     ours: bool = False
     """The object is not to blame for that, and another machine may do better."""
+    kept: bool = False
+    """Of what has failed an upload may be there: a later run goes on with it, or ends it."""
     unusable: bool = False
     """No errand can be done there."""
     warnings: tuple[str, ...] = ()

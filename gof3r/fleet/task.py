@@ -59,7 +59,8 @@ class Running:
             outcome = Outcome(result=result)
         except Gof3rError as error:
             ours = not is_order or engine.lost or (isinstance(error, TransferError) and ends_all(error))
-            outcome = Outcome(error=one_line(str(error)), cause=cause(error), ours=ours)
+            said = one_line(str(error))
+            outcome = Outcome(error=said, cause=cause(error), ours=ours, kept=bool(error.kept))
         return Outcome(
             tuple(self._arrived),
             tuple(self._refused),
@@ -68,6 +69,7 @@ class Running:
             outcome.error,
             outcome.cause,
             outcome.ours,
+            outcome.kept,
             warnings=tuple(self._warnings),
         )
 
