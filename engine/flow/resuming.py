@@ -97,8 +97,8 @@ def newest(name: str, target: Target) -> Generator[Instruction, object, str]:
 def parts_there(
     name: str, target: Target, upload_id: str, digests: tuple[str, ...], first: int = 1, last: int = MAX_PARTS
 ) -> Generator[Instruction, object, There]:
-    """What upload ``upload_id`` has of the parts ``first`` to ``last``. Raises TransferError, and UsageError
-    when it was begun for checksums other than ``digests`` hold."""
+    """What upload ``upload_id`` has, of the parts ``first`` to ``last`` at least. Raises TransferError, and
+    UsageError when it was begun for checksums other than ``digests`` hold."""
     found: list[PartListed] = []
     after = first - 1
     while True:
@@ -113,7 +113,7 @@ def parts_there(
             )
         found += page.entries
         if not page.after or page.after >= last:
-            return There(part for part in found if first <= part.number <= last)
+            return There(found)
         if page.after <= after:
             raise TransferError(f"{name}: list_parts: the server gives the same page for ever")
         after = page.after

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
+from gof3r import __version__
 from gof3r.config import Config
 from gof3r.engine import orders
 from gof3r.engine.books import Binding, Books
 from gof3r.engine.errors import Gof3rError
 from gof3r.engine.flow import events
 from gof3r.engine.spans import Split, StoredPart, Unsplit
-from gof3r.engine.values import Begun, Part
+from gof3r.engine.values import Begun, Credentials, Part
 from gof3r.fleet.cluster import Lost, News
 from gof3r.fleet.driver import LOST, TRIES, Driver
 from gof3r.fleet.errand import Carry, EndUploads, Errand, Outcome
 from gof3r.fleet.spread import LEAST, WORTH, Spread
+from gof3r.fleet.task import Running
 from gof3r.migrate.ordered import How, Orders
 from gof3r.migrate.record import Record
 from gof3r.migrate.states import Entry, Left, State
@@ -303,3 +307,23 @@ def test_a_store_that_nobody_reaches_ends_the_run_and_leaves_the_upload(site: Si
         site.run(answer)
     assert TRIES > 1
     assert site.left() == (State.TODO, NEW, True)
+
+
+# --- what a machine says of it ------------------------------------------------------------------
+
+
+class Silent:
+    """A worker of Dask's, of which nothing is asked but that it listens."""
+
+    def log_event(self, topic: str, message: object) -> None:
+        pass
+
+
+def test_a_machine_says_that_the_upload_of_what_has_failed_there_is_kept() -> None:
+    copy = spread().copy
+    keys = orders.Signer(keys=Credentials("key", "secret"))
+    copy = replace(copy, terms=replace(copy.terms, signer=keys, source_signer=keys))
+    errand = Errand("key", "topic", __version__, orders.Span(copy, split(), 1, COUNT + 1))
+    outcome = Running(errand, cast(Any, Silent())).run()
+    assert (outcome.kept, outcome.ours) == (True, False)
+    assert f"the parts are 1 to {COUNT}, not 1 to {COUNT + 1}" in outcome.error
