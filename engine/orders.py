@@ -219,13 +219,15 @@ class Discard:
 
 @dataclass(frozen=True, slots=True)
 class Many:
-    """Small objects, as many at a time as the terms say, with ``size`` bytes of memory for each; what comes
-    of each is shown (``flow.lane.Carried``). The items' own terms do not count, only this order's."""
+    """Objects, as many at a time as the terms say, with ``size`` bytes of memory for each; what comes of each
+    is shown (``flow.lane.Carried``). The items' own terms do not count, only this order's."""
 
     items: tuple[Copy | Filed | Discard, ...]
     size: int
-    """No smaller than any of them."""
+    """No smaller than any part of them."""
     terms: Terms = field(default_factory=Terms)
+    most: int = 0
+    """Bytes of the largest; 0 for ``size``, where each is one part."""
 
     @property
     def target(self) -> Target:

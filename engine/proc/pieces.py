@@ -215,7 +215,15 @@ def lanes(order: orders.Many, dispatch: Dispatch, signers: Signers) -> Lanes:
 
     tasks = [Task(partial(_lane, item), _saves(item)) for item in order.items]
     count = order.terms.concurrency or START
-    return Lanes("", tasks, lanes=count, size=order.size, dispatch=dispatch, signers=signers)
+    return Lanes(
+        "",
+        tasks,
+        lanes=count,
+        size=order.size,
+        dispatch=dispatch,
+        signers=signers,
+        most=order.most,
+    )
 
 
 def _saves(item: orders.Copy | orders.Filed | orders.Discard) -> bool:

@@ -28,7 +28,7 @@ from gof3r.engine.errors import Gof3rError, Interrupted
 from gof3r.engine.flow import events
 from gof3r.engine.proc.signals import Signals
 from gof3r.engine.spans import Split, StoredPart
-from gof3r.migrate.carrying import is_alone, kind
+from gof3r.migrate.carrying import in_parts, kind
 from gof3r.migrate.here import left_over
 from gof3r.migrate.journal import Journal
 from gof3r.migrate.ordered import How, Orders
@@ -48,8 +48,8 @@ process that each costs."""
 UNKNOWN = 32
 """Objects of one errand whose sizes are not known: any may be large."""
 
-BYTES = 512 << 20
-LEAST = 64 << 20
+BYTES = 4 << 30
+LEAST = 512 << 20
 """Bytes of one errand, unless it is a single object; the least likewise."""
 
 LOST = 4
@@ -136,7 +136,7 @@ class Driver:
         if outcome.error:
             self._tally.warning(f"{entry.item.destination}: an upload may still be there: {outcome.error}")
         elif not kept:
-            self._journal.uploading(entry.id, None)
+            self._journal.uploading([(entry.id, None)])
 
     def _turn(self, more: bool = True) -> bool:
         """Hand out what there are places for, and hear what has ended; False where there is nothing any more.
@@ -189,8 +189,7 @@ class Driver:
             large = [entry for entry in job.entries if self._leaves_upload(entry)]
             if not job.since:
                 job.since = time.time()
-                for entry in large:
-                    self._tally.began(entry)
+                self._tally.began(large)
             elif job.lost or job.tries:
                 again = frozenset(entry.id for entry in large if kind(entry.item) == "copy")
                 job.what = Carry(self._now(job.entries), self._how, again)
@@ -218,7 +217,7 @@ class Driver:
         return tuple(entry for entry in found if entry is not None)
 
     def _leaves_upload(self, entry: Entry) -> bool:
-        return kind(entry.item) != "get" and is_alone(entry, self._how.part_size)
+        return kind(entry.item) != "get" and in_parts(entry, self._how.part_size)
 
     # --- what comes back ------------------------------------------------------------------
 
@@ -310,7 +309,7 @@ class Driver:
 
     def _beginning(self, spread: Spread) -> Job:
         self._spreads.append(spread)
-        self._tally.began(spread.entry)
+        self._tally.began([spread.entry])
         job = Job(spread.begin(), partial(self._begun, spread), spread=spread)
         job.since = spread.since
         return job

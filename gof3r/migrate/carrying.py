@@ -1,9 +1,10 @@
 """Items carried over: which order does what, small ones many at a time, and what came of each told.
 
-Theory: objects that one slot holds go through one ring together, in lanes; a larger one has a ring to itself,
-with all connections. Of each it is told when it has arrived, verified, or why it has not; what is no object's
-fault (no server, Ctrl-C) is raised. Who is told may be this process, or a run on another machine: nothing
-here knows of a journal.
+Theory: objects that one slot holds go through one ring together, in lanes, and so do those of some parts
+where there are as many as lanes: alone, each would wait for its first and last requests with all connections
+idle. A larger one has a ring to itself, with all connections. Of each it is told when it has arrived,
+verified, or why it has not; what is no object's fault (no server, Ctrl-C) is raised. Who is told may be this
+process, or a run on another machine: nothing here knows of a journal.
 """
 
 from __future__ import annotations
@@ -12,8 +13,7 @@ import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from itertools import groupby
-from typing import Literal, cast
+from typing import Literal, NamedTuple, cast
 
 from gof3r.engine import orders
 from gof3r.engine.errors import Gof3rError, Interrupted, TransferError, one_line
@@ -39,7 +39,21 @@ SKEW = 900.0
 LEAST_SLOT = 1 << 16
 """Bytes: smaller objects are not told apart."""
 
+PARTS = 64
+"""Parts of an object that goes through a lane, one after another, where there are enough of such; a larger
+one is worth the processes of a ring."""
+
 Kind = Literal["put", "get", "copy"]
+
+
+class Class(NamedTuple):
+    """What goes through one ring together."""
+
+    parts: bool
+    """Each in several."""
+    slot: int
+    """Bytes."""
+    kind: Kind
 
 
 class Carrier:
@@ -71,30 +85,38 @@ class Carrier:
     def carry(self, entries: Sequence[Entry]) -> None:
         """Each of them. Raises Gof3rError for what is no object's fault: those that nothing was told of are
         to do again."""
-        part_size = self._how.part_size
-        alone = [entry for entry in entries if is_alone(entry, part_size)]
-        small = [entry for entry in entries if not is_alone(entry, part_size)]
+        groups: dict[Class, list[Entry]] = {}
+        alone: list[Entry] = []
+        for entry in entries:
+            if needs_ring(entry, self._how.part_size):
+                alone.append(entry)
+            else:
+                groups.setdefault(self._class(entry), []).append(entry)
+        for which in [which for which in groups if which.parts and len(groups[which]) < self._lanes(which)]:
+            alone += groups.pop(which)  # a ring has all connections for one
         for entry in alone:
             self._alone(entry)
-        for _, group in groupby(sorted(small, key=self._class), key=self._class):
-            for entry in self._many(list(group)):
+        for which in sorted(groups, reverse=True):
+            for entry in self._many(which, groups[which]):
                 self._alone(entry)
 
-    def _class(self, entry: Entry) -> tuple[Kind, int]:
-        """Those of one class go through one ring: of one kind, and in slots of one size. A size that is not
-        known may be any that one slot holds."""
+    def _class(self, entry: Entry) -> Class:
+        """A size that is not known may be any that one slot holds."""
         size = entry.item.known.size
         slot = LEAST_SLOT
         while slot < (self._how.part_size if size is None else size):
             slot *= 4
-        return kind(entry.item), slot
+        slot = min(slot, stride(self._how.part_size))
+        return Class(in_parts(entry, self._how.part_size), slot, kind(entry.item))
+
+    def _lanes(self, which: Class) -> int:
+        """Objects at a time."""
+        return max(2, min(MOST_LANES, self._how.memory // stride(which.slot)))
 
     # --- one ring for many ------------------------------------------------------------------
 
-    def _many(self, entries: list[Entry]) -> list[Entry]:
+    def _many(self, which: Class, entries: list[Entry]) -> list[Entry]:
         """All of them, but for those that need a ring of their own, which are returned."""
-        which, slot = self._class(entries[0])
-        slot = min(slot, stride(self._how.part_size))
         asked: list[orders.Copy | orders.Filed] = []
         there: list[Entry] = []
         for entry in entries:
@@ -103,20 +125,25 @@ class Carrier:
             except Gof3rError as error:
                 self._failed(entry, error)
                 continue
-            asked.append(order if isinstance(order, orders.Copy) else orders.Filed(order))
+            if isinstance(order, orders.Copy):
+                asked.append(replace(order, resume=True, seen=None) if which.parts else order)
+            else:
+                asked.append(orders.Filed(order))
             there.append(entry)
         if not asked:
             return []
         paths = [_path(entry.item) for entry in there]
-        sources = Sources(paths) if which == "put" else None
-        targets = Targets(paths, self._how.root, self._how.own) if which == "get" else None
-        lanes = max(2, min(MOST_LANES, self._how.memory // stride(slot)))
+        sources = Sources(paths) if which.kind == "put" else None
+        targets = Targets(paths, self._how.root, self._how.own) if which.kind == "get" else None
+        if which.parts and which.kind == "copy":
+            self._told.began(there)
         terms = asked[0].order.terms if isinstance(asked[0], orders.Filed) else asked[0].terms
-        terms = replace(terms, concurrency=lanes, memory=None, part_size=slot)
-        listener = Arrivals(self._told, there, sources)
+        terms = replace(terms, concurrency=self._lanes(which), memory=None, part_size=which.slot)
+        most = max(entry.item.known.size or 0 for entry in there) if which.parts else 0
+        listener = Arrivals(self._told, there, sources, which.parts)
         try:
             ends = self._ends(files=sources or targets)
-            carry_out(orders.Many(tuple(asked), slot, terms), listener, self._environ, ends)
+            carry_out(orders.Many(tuple(asked), which.slot, terms, most), listener, self._environ, ends)
         finally:
             if targets is not None:
                 targets.close()
@@ -130,7 +157,7 @@ class Carrier:
         try:
             order = self._orders.of(item)
             if not isinstance(order, orders.Get):
-                self._told.began(entry)
+                self._told.began([entry])
             match order:
                 case orders.Put():
                     result, known = self._put(replace(order, resume=True), _path(item))
@@ -186,10 +213,21 @@ def kind(item: Item) -> Kind:
     return "get" if isinstance(item.destination, LocalFile) else "copy"
 
 
-def is_alone(entry: Entry, part_size: int) -> bool:
-    """It needs a ring of its own: for its size, or since it will be uploaded in parts, or was begun to be."""
-    known, left = entry.item.known, entry.left
-    return (known.size or 0) > part_size or parts_of(known.etag) > 1 or left is not None
+def in_parts(entry: Entry, part_size: int) -> bool:
+    """It will be moved in parts, or was begun to be."""
+    known = entry.item.known
+    return (known.size or 0) > part_size or parts_of(known.etag) > 1 or entry.left is not None
+
+
+def needs_ring(entry: Entry, part_size: int) -> bool:
+    """No lane can have it: its upload is gone on with, it is a file, too large, or made of parts that may be
+    larger than a slot."""
+    known = entry.item.known
+    size, parts = known.size or 0, parts_of(known.etag)
+    if not in_parts(entry, part_size):
+        return False
+    large = size > PARTS * part_size or (parts > 1 and size // (parts - 1) > part_size)
+    return large or size == 0 or entry.left is not None or kind(entry.item) == "put"
 
 
 def _path(item: Item) -> str:

@@ -195,11 +195,11 @@ class Journal:
             self._db.executemany("UPDATE item SET state = 1 WHERE id = ?", [(entry.id,) for entry in entries])
         return entries
 
-    def uploading(self, number: int, upload: Left | None) -> None:
-        """Item ``number`` has this multipart upload, None for none any more; on the disk."""
-        text = str(upload) if upload else None
+    def uploading(self, uploads: Iterable[tuple[int, Left | None]]) -> None:
+        """Items, by number, have these multipart uploads, None for none any more; on the disk."""
+        rows = [(str(upload) if upload else None, number) for number, upload in uploads]
         with self._transaction(durable=True):
-            self._db.execute("UPDATE item SET upload = ? WHERE id = ?", (text, number))
+            self._db.executemany("UPDATE item SET upload = ? WHERE id = ?", rows)
 
     def done(self, done: Iterable[Done], confirmed: int) -> None:
         """These are done, and the receipts are taken in up to byte ``confirmed``; on the disk. Receipts

@@ -7,13 +7,13 @@ hear of items. So here are the listeners of a carrier's rings, and the words in 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from gof3r.engine.errors import Interrupted, TransferError, Unfit, one_line
 from gof3r.engine.flow import events
 from gof3r.engine.flow.events import Event, Progress
-from gof3r.engine.flow.lane import Carried
+from gof3r.engine.flow.lane import Carried, Said
 from gof3r.engine.flow.verify import text
 from gof3r.engine.s3.listings import UploadListed
 from gof3r.engine.values import Begun
@@ -27,8 +27,8 @@ from .states import Entry
 class Told(Protocol):
     """Who hears what comes of items, and meanwhile what the engine says."""
 
-    def began(self, entry: Entry) -> None:
-        """From when this returns, a multipart upload may be made for ``entry``."""
+    def began(self, entries: Sequence[Entry]) -> None:
+        """From when this returns, a multipart upload may be made for each of ``entries``."""
 
     def uploading(self, entry: Entry, begun: Begun) -> None:
         """``begun`` is the multipart upload that is made for ``entry``, a copy."""
@@ -125,13 +125,19 @@ class Begins(Ticking):
 class Arrivals(Ticking):
     """Hears of many objects."""
 
-    def __init__(self, told: Told, entries: list[Entry], sources: Sources | None) -> None:
+    def __init__(self, told: Told, entries: list[Entry], sources: Sources | None, parts: bool) -> None:
+        """``parts``: each is in several."""
         super().__init__(told)
+        self._parts = parts
         self._entries = entries
         self._sources = sources
         self.unfit: list[Entry] = []
 
     def show(self, value: object) -> None:
+        if isinstance(value, Said):
+            assert isinstance(value.value, Begun)
+            self._told.uploading(self._entries[value.number], value.value)
+            return
         assert isinstance(value, Carried)
         entry, error = self._entries[value.number], value.error
         if value.receipt is not None:
@@ -139,11 +145,17 @@ class Arrivals(Ticking):
             if self._sources is not None:
                 known = self._sources.found.pop(value.number)
             arrived(self._told, entry, value.receipt, known, value.retries, value.seconds)
-        elif isinstance(error, Unfit):
+        elif isinstance(error, Unfit) or (self._parts and _may_be_held(error)):
             self.unfit.append(entry)
         elif not isinstance(error, Interrupted) and error is not None:
             if not (isinstance(error, TransferError) and ends_all(error)):
-                self._told.failed(entry, cause(error), one_line(str(error)), False)
+                kept = bool(getattr(error, "kept", ""))
+                self._told.failed(entry, cause(error), one_line(str(error)), kept)
+
+
+def _may_be_held(error: BaseException | None) -> bool:
+    """A ring, which has more memory, may hold the parts that prove an object."""
+    return isinstance(error, TransferError) and error.failure is None and not error.kept
 
 
 def ends_all(error: TransferError) -> bool:

@@ -205,14 +205,14 @@ def test_killed_again_and_again_it_goes_on(
 ) -> None:
     server, their = other
     made = fill(their, server.bucket, 60)
-    for number in range(2):
+    for number in range(6):  # more than lanes
         made[f"large{number}"] = noise(2 * PART + number)
         their.put_object(Bucket=server.bucket, Key=f"from/large{number}", Body=made[f"large{number}"])
     profile = f"[old]\naws_access_key_id={server.access_key}\naws_secret_access_key={server.secret_key}\n"
     (tmp_path / "credentials").write_text(profile)
     env = {"AWS_SHARED_CREDENTIALS_FILE": str(tmp_path / "credentials")}
     words = ["migrate", f"--from=s3://{server.bucket}/from/", f"--to=s3://{bucket}/to", *SMALL]
-    words += [f"--source-endpoint={server.endpoint}", "--source-profile=old", "--limit-rate=20MB"]
+    words += [f"--source-endpoint={server.endpoint}", "--source-profile=old", "--limit-rate=60MB"]
     path = tmp_path / RECEIPTS
     before: list[bytes] = []
     for count in (0, 1, 2, 20, 40, 50):
@@ -290,6 +290,38 @@ def test_a_copy_that_was_killed_is_gone_on_with(
     assert stored(boto, bucket, "to/large") == noise(4 * PART)
     assert boto.head_object(Bucket=bucket, Key="to/large")["Metadata"] == {"colour": "red"}
     assert uploads.pending() == []
+
+
+def test_copies_that_were_killed_side_by_side_are_gone_on_with(
+    start: Start,
+    relay: Relay,
+    other: tuple[LocalS3, S3Client],
+    boto: S3Client,
+    bucket: str,
+    uploads: Uploads,
+    tmp_path: Path,
+) -> None:
+    server, their = other
+    made = {str(number): noise(3 * PART + number) for number in range(3)}
+    for name, data in made.items():
+        their.put_object(Bucket=server.bucket, Key=f"from/{name}", Body=data)
+    profile = f"[old]\naws_access_key_id={server.access_key}\naws_secret_access_key={server.secret_key}\n"
+    (tmp_path / "credentials").write_text(profile)
+    env = {"AWS_SHARED_CREDENTIALS_FILE": str(tmp_path / "credentials")}
+    words = ["migrate", f"--from=s3://{server.bucket}/from/", f"--to=s3://{bucket}/to", "-s", "5MiB"]
+    words += ["-c", "2", f"--source-endpoint={server.endpoint}", "--source-profile=old", "--debug"]
+    relay.hold(r"PUT \S*partNumber=3&")
+    live = start(*words, env=env)
+    until(lambda: len(uploads.pending()) == 2, "two uploads are under way")
+    relay.held()
+    live.process.kill()
+    live.process.wait()
+    before = relay.sent
+    code, again = start.run(*words, env=env)
+    assert code == 0, again.said
+    assert relay.sent - before < 8 * PART, "of nine parts what was there was not sent again"
+    check(boto, bucket, made)
+    assert uploads.pending() == [] and len(receipts(tmp_path)) == 3
 
 
 @pytest.mark.parametrize("how", ["its bytes", "its metadata", "its size"])

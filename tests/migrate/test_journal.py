@@ -236,7 +236,7 @@ def test_what_the_listing_has_no_more_is_dropped_unless_it_was_done_or_has_an_up
     finish(journal, item(0))
     one = journal.entry("s3://dst/key 1")
     assert one is not None
-    journal.uploading(one.id, Left(1.0))
+    journal.uploading([(one.id, Left(1.0))])
     journal.begin()
     journal.add([item(4)], current=True)
     assert journal.drop_unseen() == 2
@@ -320,8 +320,8 @@ def test_who_is_given_up_late_does_not_have_its_work_done_twice(journal: Journal
 def test_an_upload_is_remembered_until_its_item_is_done(journal: Journal) -> None:
     journal.add([item(1), item(2)], current=True)
     first, second = journal.take(2)
-    journal.uploading(first.id, one := Left(1.0, Begun("u1", "e-2", "ab")))
-    journal.uploading(second.id, Left(2.0))
+    journal.uploading([(first.id, one := Left(1.0, Begun("u1", "e-2", "ab")))])
+    journal.uploading([(second.id, Left(2.0))])
     assert journal.uploads() == []  # somebody is at them
     journal.failed([Failed(first.id, "x", "y")])
     journal.begin()
@@ -329,7 +329,7 @@ def test_an_upload_is_remembered_until_its_item_is_done(journal: Journal) -> Non
         (one, State.TODO),
         (Left(2.0), State.TODO),
     ]
-    journal.uploading(second.id, None)
+    journal.uploading([(second.id, None)])
     finish(journal, item(1))
     assert journal.uploads() == []
 
