@@ -59,6 +59,10 @@ class TransferError(Gof3rError):
         self.doubtful = doubtful
 
 
+class Unfit(TransferError):
+    """What was asked for cannot be done in this way, by one slot and at sight; a ring of its own can."""
+
+
 class NotFound(TransferError, FileNotFoundError):
     """There is no such object, version or bucket."""
 

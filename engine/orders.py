@@ -13,7 +13,7 @@ from typing import Literal
 
 from .books import Binding, Books
 from .spans import Split, StoredPart
-from .values import Begun, Credentials, Header, Target
+from .values import Begun, Credentials, Header, Seen, Stored, Target
 
 MAX_WORKERS = 64
 """Processes; beyond the cores of a machine they only cost memory. The engine's board has 256 places."""
@@ -99,7 +99,11 @@ class Get:
     """Of the object that they are from; empty: any."""
     terms: Terms = field(default_factory=Terms)
     serial: bool = False
-    """Whether a long stream's md5 is computed where nothing else proves it, though no sidecar is read."""
+    """Whether a long stream's md5 is computed where nothing else proves it, though no sidecar is read, and a
+    CRC64NVME in any case: for who writes a receipt."""
+    seen: Seen | None = None
+    """What a listing has said of it: one part is then asked for without a look, and another object by now is
+    ``errors.Unfit``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,12 +131,14 @@ class Copy:
     """One service and one identity serve both sides: no byte needs to come here."""
     terms: Terms = field(default_factory=Terms)
     serial: bool = False
-    """As a get's."""
+    """As a get's md5."""
     resume: bool = False
     """A multipart upload through here is shown when it has begun (``values.Begun``), and left for another run
     when it fails."""
     begun: Begun | None = None
     """What an earlier run has left: gone on with if it fits, else ended."""
+    seen: Seen | None = None
+    """As a get's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,14 +162,14 @@ class Shared:
 
 @dataclass(frozen=True, slots=True)
 class Begin(Shared):
-    """Its multipart upload begun, and cut into parts: a ``Split``; or ``Unsplit``, where it has to be copied
-    as a whole, and nothing was begun."""
+    """Its multipart upload begun, or gone on with (``Copy.begun``), and cut into parts: a ``Split``; or
+    ``Unsplit``, where it has to be copied as a whole, and nothing was begun."""
 
 
 @dataclass(frozen=True, slots=True)
 class Span(Shared):
     """Some of its parts: a tuple of ``StoredPart``. Whatever ends it, the upload stays, and anybody may send
-    them again."""
+    them again; ``Gof3rError.kept`` says that a later ``Begin`` may go on with it, too."""
 
     split: Split
     first: int
@@ -173,8 +179,9 @@ class Span(Shared):
 
 @dataclass(frozen=True, slots=True)
 class Finish(Shared):
-    """All its parts made an object, proven as a copy's. Only what is disproved, or refused for good, is
-    aborted; else (``Gof3rError.kept``) it may be tried again, also after a success that nobody heard of."""
+    """All its parts made an object, proven as a copy's. Only what is disproved, or what no later run could go
+    on with, is aborted; else (``Gof3rError.kept``) it may be tried again, also after a success that nobody
+    heard of."""
 
     split: Split
     stored: tuple[StoredPart, ...] = field(repr=False)
@@ -193,14 +200,34 @@ class Filed:
 
 
 @dataclass(frozen=True, slots=True)
-class Many:
-    """Small objects, as many at a time as the terms say, with ``size`` bytes of memory for each; what comes
-    of each is shown (``flow.lane.Carried``). The items' own terms do not count, only this order's."""
+class Discard:
+    """A source that has been moved: it is deleted if it and its copies are as they were."""
 
-    items: tuple[Copy | Filed, ...]
+    source: Stored | None
+    """None: it is no object, and who has ordered it deletes it when the copies have been seen."""
+    copies: tuple[Stored, ...]
+    """Those that are objects."""
+
+    @property
+    def targets(self) -> tuple[Target, ...]:
+        return tuple(each.target for each in (self.source, *self.copies) if each is not None)
+
+    @property
+    def target(self) -> Target:
+        return self.targets[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Many:
+    """Objects, as many at a time as the terms say, with ``size`` bytes of memory for each; what comes of each
+    is shown (``flow.lane.Carried``). The items' own terms do not count, only this order's."""
+
+    items: tuple[Copy | Filed | Discard, ...]
     size: int
-    """No smaller than any of them."""
+    """No smaller than any part of them."""
     terms: Terms = field(default_factory=Terms)
+    most: int = 0
+    """Bytes of the largest; 0 for ``size``, where each is one part."""
 
     @property
     def target(self) -> Target:
@@ -213,6 +240,18 @@ class Remove:
     """Objects and their md5 sidecars; a target's ``version_id`` removes that version."""
 
     targets: tuple[Target, ...]
+    terms: Terms = field(default_factory=Terms)
+
+
+@dataclass(frozen=True, slots=True)
+class Apart:
+    """Whether an object that is put at ``target``, a key that nobody uses, is then at ``places``: it is
+    removed again."""
+
+    target: Target
+    places: tuple[Target, ...]
+    headers: tuple[Header, ...] = field(default=(), repr=False)
+    """Of the object."""
     terms: Terms = field(default_factory=Terms)
 
 
@@ -352,6 +391,7 @@ Single = (
     | Span
     | Finish
     | Remove
+    | Apart
     | Info
     | List
     | Uploads

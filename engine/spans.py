@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from .values import Claim, Digests, Part
+from .values import Begun, Claim, Digests, Part
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,9 +16,8 @@ class Split:
     """A multipart upload that is to be filled from one object. ``size``, ``etag`` and ``version_id`` are the
     source's, as it was seen: every part comes from that one."""
 
-    upload_id: str
+    begun: Begun
     size: int
-    etag: str
     version_id: str
     parts: tuple[Part, ...]
     """Two at least, in order."""
@@ -28,11 +27,22 @@ class Split:
     """Of every part that is received."""
     sent: tuple[str, ...]
     """Those among them that go out with a part."""
+    resumed: bool = False
+    """An earlier run has begun it, and may have sent parts."""
+
+    @property
+    def upload_id(self) -> str:
+        return self.begun.upload_id
+
+    @property
+    def etag(self) -> str:
+        return self.begun.etag
 
 
 @dataclass(frozen=True, slots=True)
 class Unsplit:
-    """One machine has to copy the object as a whole; nothing was begun."""
+    """One machine has to copy the object as a whole; nothing was begun, and what an earlier run has left is
+    still there."""
 
     why: str
 
@@ -47,5 +57,7 @@ class StoredPart:
     """Base64 as S3 has it; "" where none was sent."""
     opaque: bool
     """The ETag is no md5."""
+    listed: bool
+    """It was there already, and not sent."""
     digests: Digests = field(repr=False)
-    """Of the bytes as they were received: every one of ``Split.digests``."""
+    """Of the bytes as they were received: every one of ``Split.digests``, at least."""

@@ -90,6 +90,14 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True)
+class Seen:
+    """What a listing has said of an object."""
+
+    size: int
+    etag: str
+
+
+@dataclass(frozen=True, slots=True)
 class Begun:
     """A copy's multipart upload under way: what a later run needs to go on with it."""
 
@@ -98,6 +106,20 @@ class Begun:
     """Of the source."""
     headers: str
     """SHA-256 of those that it was created with, in hex."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """An object as it was seen or made."""
+
+    target: Target
+    size: int
+    """Bytes."""
+    etag: str
+    version_id: str = ""
+    """Empty: not known, as the next."""
+    crc64nvme: str = ""
+    """Of all bytes, in base64."""
 
 
 @_sent

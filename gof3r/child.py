@@ -283,6 +283,7 @@ class Engine:
 
     def _error(self, ended: Ended) -> Gof3rError:
         error = told(ended.error, ended.text, ended.failure)
+        error.kept = ended.kept
         if ended.trace:
             error.__cause__ = EngineTrace(ended.trace)
         return error

@@ -33,6 +33,7 @@ _OF_ONE_CALL = frozenset(
     {
         *("help", "bucket", "key", "path", "versionId", "expected-size", "upload-id", "older-than"),
         *("trace", "from", "to", "inventory", "include", "exclude", "receipts", "verify", "dry-run"),
+        "delete-source",
         *("source-header", "source-endpoint", "source-region", "source-profile"),
     }
 )

@@ -81,6 +81,9 @@ class Partial(Destination):
             if isinstance(error, Gof3rError):
                 error.kept_file = f"{size_text(kept)} in {self._temporary}"
             self._temporary = ""  # or it would be removed
+        elif kept:
+            size = size_text(kept)
+            self._report.warning(f"what had come ({size}) is not the object, and is removed: run it again")
         super().__exit__(kind, error, trace)
 
 

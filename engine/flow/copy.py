@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Generator
 from dataclasses import replace
 
-from ..errors import Gof3rError
+from ..errors import Gof3rError, TransferError
 from ..s3 import replies
-from ..values import Begun, Digests, Header, Target
-from . import sidecar
+from ..values import Begun, Digests, Header, Part, Seen, Target
+from . import sidecar, sight
 from .condition import only_over
 from .download import range_work
 from .events import Expect, Receipt, Tell, Warn
@@ -21,7 +21,6 @@ from .inherited import created_with
 from .left import Left, begun
 from .original import Original
 from .passing import Passing
-from .resuming import is_over
 from .server_copy import Cannot, ServerCopy
 from .story import Instruction, Story, Telling, stream_digests
 from .upload import Upload, write_sidecar
@@ -34,7 +33,8 @@ class Copy:
     download of the source, and the destination gets a sidecar too; ``if_none_match`` never replaces an
     object; ``server_side``: the target's server can read the source by the same keys; ``part_size``: bytes of
     the parts of an object whose own parts cannot be used. ``begun`` is an upload of an earlier run to go on
-    with; with ``resume`` one that is begun is shown, and one that fails stays for a later run."""
+    with; with ``resume`` one that is begun is shown, and one that fails stays for a later run. ``seen``: it
+    is asked for as it was listed, without a look before."""
 
     def __init__(
         self,
@@ -52,6 +52,7 @@ class Copy:
         part_size: int,
         resume: bool = False,
         begun: Begun | None = None,
+        seen: Seen | None = None,
     ) -> None:
         self._original = Original(
             source,
@@ -77,20 +78,23 @@ class Copy:
         self._part_size = part_size
         self._resume = resume
         self._left = Left(self.name, target, begun)
+        looks = server_side or sidecar or begun
+        most = min(part_size, parts.memory)
+        self._seen = seen if seen and not looks and sight.can_be(seen, most) else None
 
     def story(self) -> Story:
         """The whole copy, and what becomes of an upload that was left where it has not come to that."""
         try:
             return (yield from self._copy())
         except Gof3rError as error:
-            if self._left.id and self._resume and not is_over(error):
-                error.kept = self._left.id
-            else:
-                yield from self._left.end()
+            if self._left.id:
+                yield from self._left.keep(error) if self._resume else self._left.end()
             raise
 
     def _copy(self) -> Generator[Instruction, object, Receipt]:
         """Top to bottom."""
+        if self._seen:
+            return (yield from self._at_sight(self._seen))
         head = yield from self._original.look()
         if self._server_side:
             try:
@@ -102,6 +106,31 @@ class Copy:
                 if why.made and self._condition:
                     self._condition = only_over(why.made)
         return (yield from self._through(head))
+
+    # --- at sight ------------------------------------------------------------------
+
+    def _at_sight(self, seen: Seen) -> Generator[Instruction, object, Receipt]:
+        """Through a slot, by two requests and a look. Raises Unfit."""
+        yield from self._original.refuse()
+        parts, digests = self._parts, sight.computed(self._digests)
+        parts.cut((Part(1, 0, seen.size),))
+        yield Tell(Expect(()))
+        parts.receive(lambda part: range_work(self._source, seen, part, digests), hashed=False)
+        try:
+            yield from parts.received()
+        except TransferError as error:
+            raise sight.changed(self.name, error) from None
+        got = parts.digests_of(1)
+        head, proof, proofs = yield from sight.proven(
+            self.name, self._source, self._original.prover, parts.answer, parts.whole, got
+        )
+        headers = yield from created_with(self._source, head, self._headers)
+        upload = Upload(
+            self._target, parts, headers=headers, digests=self._digests, sidecar=False, name=self.name
+        )
+        receipt = yield from upload.store(self._condition)
+        known = {**proof.digests(parts.whole, {name: got[name] for name in proof.stream}), **receipt.digests}
+        return _from(head, replace(receipt, proofs=proofs, digests=known))
 
     # --- by the server ------------------------------------------------------------------
 
@@ -153,7 +182,7 @@ class Copy:
         self._parts.cut(cut.parts)
         proof, hashed = cut.proof, bool(cut.stream)
         headers = yield from created_with(self._source, head, self._headers)
-        going_on = yield from self._left.fitting(head.etag, headers, self._digests, self._parts.planned)
+        going_on = yield from self._left.fitting(head.etag, headers, self._digests, cut.planned)
         brings = self._digests
         if going_on:
             there, brings = going_on

@@ -6,17 +6,20 @@ sees the end of something wrong.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Protocol
 
 from ..errors import TransferError
 from ..s3 import operations, replies
-from ..values import Part, Target
+from ..values import Part, Seen, Target
+from . import sight
 from .dispatch import Work
 from .events import Expect, Receipt, Release, Tell
 from .incoming import Incoming
 from .plan import MAX_OBJECT
 from .proof import Prover
 from .story import Story, stream_digests
+from .verify import CRC
 
 
 class Known(Protocol):
@@ -50,9 +53,9 @@ def range_work(
 class Download:
     """One download into ``parts``, in ranges of ``part_size`` bytes unless the object's own parts are needed
     to prove it. ``digests``, ``sidecar`` and ``unproven`` are the ``Prover``'s; ``serial``: whatever
-    the size, an md5 of the stream is worth it. The destination has the first
+    the size, an md5 of the stream is worth it, and the receipt has a CRC64NVME. The destination has the first
     ``there`` bytes of the object with ``etag`` already (None: it is not resumed): they are read, and proven
-    with the rest."""
+    with the rest. ``seen``: it is asked for as it was listed, without a look before."""
 
     def __init__(
         self,
@@ -67,6 +70,7 @@ class Download:
         every: bool = False,
         there: int | None = None,
         etag: str = "",
+        seen: Seen | None = None,
     ) -> None:
         self._there = there
         self._etag = etag
@@ -74,6 +78,11 @@ class Download:
         self._target = target
         self._parts = parts
         self._part_size = part_size
+        self._digests = digests
+        looks = sidecar or every or there is not None
+        most = min(part_size, parts.memory)
+        self._seen = seen if seen and not looks and sight.can_be(seen, most) else None
+        self._noted = (CRC,) if serial and CRC in digests else ()
         self._prover = Prover(
             self.name,
             target,
@@ -87,6 +96,8 @@ class Download:
 
     def story(self) -> Story:
         """The whole download, top to bottom."""
+        if self._seen:
+            return (yield from self._at_sight(self._seen))
         head = yield from self._prover.head()
         if self._etag not in ("", head.etag):
             raise TransferError(f"{self.name}: the object has just changed; run again")
@@ -95,6 +106,7 @@ class Download:
     def whole(self, head: replies.ObjectHead) -> Story:
         """All bytes of the object that ``head`` is about, and its proof."""
         proof = yield from self._prover.choose(head)
+        proof = replace(proof, noted=self._noted)
         self._parts.cut(head.size, self._part_size, proof.layout)
         there = self._there or 0 if proof.claims else 0  # what nothing proves comes from S3 alone
         yield Tell(Expect(proof.stream, held=self._parts.count, there=there))
@@ -117,6 +129,24 @@ class Download:
         digests = proof.digests(self._parts.whole, stream)
         there_before = None if self._there is None else self._parts.there
         return Receipt(head.size, head.etag, proofs, head.version_id, digests, there_before)
+
+    def _at_sight(self, seen: Seen) -> Story:
+        """By one request. Raises Unfit."""
+        parts, digests = self._parts, sight.computed(self._digests)
+        parts.cut(seen.size, self._part_size)
+        yield Tell(Expect((), held=1))
+        try:
+            yield from parts.receive(lambda part: range_work(self._target, seen, part, digests))
+        except TransferError as error:
+            raise sight.changed(self.name, error) from None
+        head, proof, proofs = yield from sight.proven(
+            self.name, self._target, self._prover, parts.answer, parts.whole, parts.digests
+        )
+        yield Tell(Release())
+        yield from parts.drain()
+        proof = replace(proof, noted=self._noted)
+        known = proof.digests(parts.whole, {name: parts.digests[name] for name in proof.stream})
+        return Receipt(head.size, head.etag, proofs, head.version_id, known)
 
 
 class Verify(Download):

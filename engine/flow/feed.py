@@ -27,6 +27,10 @@ class Feed(Protocol):
         """So many parts may own a slot at a time."""
 
     @property
+    def count(self) -> int:
+        """Parts, as far as they are known."""
+
+    @property
     def done(self) -> int:
         """Bytes of the parts that are where they should be."""
 
@@ -42,7 +46,7 @@ class Feed(Protocol):
 class NoParts:
     """The feed of a story that moves no parts."""
 
-    done, total, starved = 0, None, False
+    count, done, total, starved = 0, 0, None, False
 
     def take(self, event: Event) -> list[Action]:
         return []

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from ..values import Part, Slot, Verdict
+from ..values import Digests, Part, Response, Slot, Verdict
 from . import plan
 from .dispatch import Work
 from .events import Action, Asked, Event, Written
@@ -38,6 +38,9 @@ class Incoming:
         self.total: int | None = None
         """Bytes of all ranges, when the story has said so."""
         self.whole = Whole()
+        self.answer: Response | None = None
+        self.digests: Digests = {}
+        """What brought the last range, and those of its bytes."""
         self.asked: deque[Asked] = deque()
         """What the reader wants and nobody has turned into ranges yet."""
 
@@ -115,6 +118,7 @@ class Incoming:
     def accepted(self, part: Part, verdict: Verdict) -> None:
         self._ledger.move(self._granted.pop(part.number), "received")
         self.whole.add(part, verdict.digests)
+        self.answer, self.digests = verdict.response, verdict.digests
         self._accepted += 1
         self.done += part.length
         self.there += part.length if verdict.job.local else 0

@@ -6,7 +6,7 @@ of it that remembers whose they are. What is asked of the collector, a stream's 
 itself: of an object of one part they are that part's, and its worker has computed them. An object of several
 parts that must be hashed as one stream does not fit (``Unfit``): it needs a ring.
 
-A lane has one slot, whose number is the lane's.
+A lane has one slot, whose number is the lane's; parts go through it one after another.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from ..errors import Gof3rError, TransferError
+from ..errors import Gof3rError, TransferError, Unfit
 from ..s3 import checksums
 from ..values import Digests, Part, Slot, Verdict
 from .dispatch import Dispatch, Done, Failed, Work
@@ -41,21 +41,18 @@ from .events import (
     Release,
     Save,
     Send,
+    Show,
     Silent,
     SinkFailed,
     Tell,
     Total,
     Written,
 )
-from .feed import Feed
+from .feed import Feed, NoParts
 from .signers import Signers
 from .slots import Ledger, stride
 from .story import Story
 from .transfer import Transfer
-
-
-class Unfit(TransferError):
-    """The object is none for a lane."""
 
 
 class Teller(Protocol):
@@ -79,10 +76,20 @@ class Carried:
     number: int
     """Of those that were asked for, from 0."""
     receipt: Receipt | None
+    """None where it failed, and of what moves nothing."""
     error: BaseException | None
     retries: Mapping[str, int]
     """How often each error code has led to another attempt."""
     seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What the story of one object has shown."""
+
+    number: int
+    """As ``Carried``'s."""
+    value: object
 
 
 class Share:
@@ -168,8 +175,10 @@ class Lane:
         dispatch: Dispatch,
         owned: Callable[[Work, Lane], None],
         saves: bool = False,
+        most: int = 0,
     ) -> None:
-        """``saves``: what is received goes to a file."""
+        """``saves``: what is received goes to a file. ``most``: bytes of the largest object, if that is more
+        than a slot."""
         self.number = number
         self._task = task
         self._size = size
@@ -190,6 +199,7 @@ class Lane:
         self._announced: Slot | None = None
         self._unfit = False
         self._saves = saves
+        self._most = max(most, size)
         self._held = 0
         """Number of the part that waits for the proof."""
         self._kept = _NOTHING, ledger.slots[0]
@@ -219,7 +229,7 @@ class Lane:
         self._events.append(event)
         if isinstance(event, Verdict) and self._is_too_large(event):
             self._unfit = True
-            self._events[-1] = Cancelled(f"larger than {self._size} bytes")
+            self._events[-1] = Cancelled(f"larger than {self._most} bytes")
         if isinstance(event, Verdict) and event.failure is None:
             self._moved(event)
         self._go_on(now)
@@ -254,7 +264,6 @@ class Lane:
         if self._finish is None:
             return None
         receipt, error = self._finish.result, self._finish.error
-        assert error is not None or isinstance(receipt, Receipt)
         if self._unfit and isinstance(error, Gof3rError):
             error = Unfit(str(error))
         own = receipt if isinstance(receipt, Receipt) else None
@@ -269,10 +278,14 @@ class Lane:
             match action:
                 case Tell(Expect(digests, held)):
                     self._expected, self._held = digests, held
+                    if digests and self.feed.count > 1:
+                        self._fits_not(self.feed.count)
+                case Show(value):
+                    self.actions.append(Show(Said(self._task, value)))
                 case Tell(Announce(_, slot)):
                     self._announced = slot
                 case Tell(Total(parts)):
-                    self._events.append(self._digested(parts))
+                    self._hashed(parts)
                 case Tell(Release()):
                     self._release()
                 case Fill(slot):
@@ -327,8 +340,10 @@ class Lane:
         """A look has shown a source that does not fit."""
         if verdict.job.request.operation != "head_object" or verdict.response is None or self._parts:
             return False
+        if isinstance(self.feed, NoParts):
+            return False
         length = verdict.response.headers.get("content-length", "")
-        return length.isascii() and length.isdigit() and int(length) > self._size
+        return length.isascii() and length.isdigit() and int(length) > self._most
 
     def _received(self, part: Part, slot: Slot) -> None:
         """It is written in its turn, which it has: a lane has one slot. The last one waits for its word."""
@@ -342,10 +357,15 @@ class Lane:
         part, slot = self._kept
         self.actions.append(Save(self._task, part, slot, last=True))
 
-    def _digested(self, parts: int) -> Event:
+    def _hashed(self, parts: int) -> None:
+        """The stream's digests are wanted."""
         if parts == 0:
-            return Digested(checksums.compute(self._expected, memoryview(b"")))
-        if (parts, self._parts) == (1, 1) and self._digests.keys() >= set(self._expected):
-            return Digested({name: self._digests[name] for name in self._expected})
+            self._events.append(Digested(checksums.compute(self._expected, memoryview(b""))))
+        elif (parts, self._parts) == (1, 1) and self._digests.keys() >= set(self._expected):
+            self._events.append(Digested({name: self._digests[name] for name in self._expected}))
+        else:
+            self._fits_not(parts)
+
+    def _fits_not(self, parts: int) -> None:
         self._unfit = True
-        return Cancelled(f"{parts} parts cannot be hashed one by one")
+        self._events.append(Cancelled(f"{parts} parts cannot be hashed one by one"))

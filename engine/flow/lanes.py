@@ -56,8 +56,9 @@ class Task:
 
 
 class Lanes:
-    """``tasks``, in this order, up to ``lanes`` at a time, with ``size`` bytes for each. To its ring as a
-    ``Transfer``; of each object its ``Carried`` is shown. Finishes with how many were carried over."""
+    """``tasks``, in this order, up to ``lanes`` at a time, with ``size`` bytes for each, none larger
+    than ``most`` bytes (0: than a slot). To its ring as a ``Transfer``; of each object its ``Carried`` is
+    shown, and what its story shows as ``Said``. Finishes with how many have succeeded."""
 
     found, tried = 0, False
 
@@ -71,10 +72,12 @@ class Lanes:
         dispatch: Dispatch,
         signers: Signers,
         total: int | None = None,
+        most: int = 0,
     ) -> None:
         self.name = name
         self._tasks = deque(enumerate(tasks))
         self._size = size
+        self._most = most
         self._dispatch = dispatch
         self._signers = signers
         self._free = list(range(lanes - 1, -1, -1))
@@ -229,7 +232,7 @@ class Lanes:
         self._free.append(lane.number)
         self._owners = {work: owner for work, owner in self._owners.items() if owner is not lane}
         self._done += carried.receipt.size if carried.receipt else 0
-        self._carried += carried.receipt is not None
+        self._carried += carried.error is None
         self._actions.append(Show(carried))
         if carried.error is not None and self._ends_all(carried.error):
             self._error = self._error or carried.error
@@ -245,7 +248,7 @@ class Lanes:
         while self._tasks and self._free:
             at, task = self._tasks.popleft()
             number = self._free.pop()
-            lane = Lane(number, self._size, at, task.begin, self._dispatch, self._own, task.saves)
+            lane = Lane(number, self._size, at, task.begin, self._dispatch, self._own, task.saves, self._most)
             self._lanes[number] = lane
             lane.start(now)
             self._look(lane, now)

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 
-from ..errors import TransferError, UsageError
+from ..errors import Gof3rError, TransferError, UsageError
 from ..s3 import checksums, operations
 from ..values import Begun, Header, Target
 from .inherited import refused
 from .multipart import Multipart
-from .resuming import There, parts_there
+from .resuming import There, is_over, parts_there
 from .story import Instruction, Telling
 from .verify import CRC
 
@@ -73,6 +73,13 @@ class Left:
         """The upload's id: from now on somebody else sees to it."""
         upload_id, self.id = self.id, ""
         return upload_id
+
+    def keep(self, error: Gof3rError) -> Telling:
+        """After ``error``, which names it then, for a later run; unless none can go on with it."""
+        if is_over(error):
+            yield from self.end()
+        else:
+            error.kept = self.id
 
     def end(self) -> Telling:
         """Abort it, if it is there. No part of it may be on its way."""

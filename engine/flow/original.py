@@ -18,7 +18,7 @@ from .boundaries import are_allowed, equal_parts, largest, own_parts
 from .condition import NEVER_OVERWRITE, Condition, refuse_existing
 from .plan import MAX_OBJECT
 from .proof import Proof, Prover
-from .story import Instruction
+from .story import Instruction, Telling
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,10 @@ class Cut:
     """Of every part."""
     stream: tuple[str, ...]
     """Of the whole, run over all parts in their order."""
+
+    def planned(self, number: int) -> int:
+        """Bytes of part ``number``; 0 where there is none."""
+        return self.parts[number - 1].length if number <= len(self.parts) else 0
 
 
 class Original:
@@ -73,10 +77,14 @@ class Original:
 
     def look(self) -> Generator[Instruction, object, replies.ObjectHead]:
         """What is there. Raises TransferError, also when it may not be copied."""
+        yield from self.refuse()
+        return (yield from self.prover.head())
+
+    def refuse(self) -> Telling:
+        """Raises TransferError when it may not be copied."""
         self._refuse_itself()
         if self.condition:
             yield from refuse_existing(self.name, self.target)
-        return (yield from self.prover.head())
 
     def _refuse_itself(self) -> None:
         source, target = self.source, self.target

@@ -11,6 +11,7 @@ It knows no requests; ``send`` is told how to make one of a part.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from ..errors import TransferError
 from ..s3 import replies
@@ -24,38 +25,56 @@ from .story import Telling, Until
 from .verify import CRC, Whole, text
 
 
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """What the server has of one part."""
+
+    etag: str
+    crc: str
+    """CRC64NVME in base64; "" for none."""
+    opaque: bool
+    """The ETag is no md5 of our bytes."""
+    listed: bool
+    """It was there already, and not sent."""
+
+
 class Sent:
     """What the server has said of the parts that it accepted."""
 
     def __init__(self) -> None:
-        self.opaque = False
-        """Some part's ETag is no md5."""
-        self.unchecked = False
-        """Some part was there, and nobody has held its bytes against our md5."""
         self.answer: Response | None = None
         """The last answer that accepted a part."""
-        self._etags: dict[int, tuple[str, str]] = {}
+        self.each: dict[int, Accepted] = {}
+        """By part number."""
 
     def __len__(self) -> int:
-        return len(self._etags)
+        return len(self.each)
+
+    @property
+    def opaque(self) -> bool:
+        """Some part's ETag is no md5."""
+        return any(part.opaque for part in self.each.values())
+
+    @property
+    def unchecked(self) -> bool:
+        """Some part was there, and nobody has held its bytes against our md5."""
+        return any(part.opaque and part.listed for part in self.each.values())
 
     def add(self, part: Part, answer: Response, etag: str, crc: str) -> None:
         """``part`` is accepted, as ``etag``; ``crc`` is its CRC64NVME in base64, "" for none."""
         self.answer = answer
-        self._etags[part.number] = etag, crc
-        self.opaque = self.opaque or not replies.etag_is_md5({**answer.headers, "etag": etag})
+        opaque = not replies.etag_is_md5({**answer.headers, "etag": etag})
+        self.each[part.number] = Accepted(etag, crc, opaque, listed=False)
 
     def add_listed(self, part: Part, etag: str, crc: str, md5: bytes) -> None:
         """``part`` was there already, as the server lists it; ``md5`` is that of our bytes, b"" where it was
         not computed."""
-        self._etags[part.number] = etag, crc
-        self.opaque = self.opaque or etag.lower() != md5.hex()
-        self.unchecked = self.unchecked or etag.lower() != md5.hex()
+        self.each[part.number] = Accepted(etag, crc, etag.lower() != md5.hex(), listed=True)
 
     @property
     def parts(self) -> list[tuple[int, str, str]]:
         """Number, ETag and base64 CRC64NVME of each part, as Complete lists them."""
-        return [(number, *self._etags[number]) for number in sorted(self._etags)]
+        return [(number, part.etag, part.crc) for number, part in sorted(self.each.items())]
 
 
 class Outgoing:

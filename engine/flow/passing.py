@@ -66,6 +66,8 @@ class Passing:
         """Bytes of the parts that needed not to be sent."""
         self.whole = Whole()
         """Of what was received."""
+        self.answer: Response | None = None
+        """The last one that brought a range."""
         self.sent = Sent()
 
     @property
@@ -111,14 +113,14 @@ class Passing:
                 assert work.part is not None
                 self._arrived(work.part, checksums.compute(work.digests, memoryview(b"")))
 
-    def planned(self, number: int) -> int:
-        """Bytes of part ``number``; 0 where there is none."""
-        return self._lengths[number - 1] if number <= self.count else 0
-
     def compare(self, there: There, brings: tuple[str, ...]) -> None:
         """Ranges are not sent where ``there`` has the same bytes; ``brings``: digests that a part goes
         with."""
         self._there, self._brings = there, brings
+
+    def digests_of(self, number: int) -> Digests:
+        """Of a part that is received, and not sent yet."""
+        return self._held[number][2]
 
     def received(self) -> Telling:
         """Wait until every range is there."""
@@ -189,6 +191,7 @@ class Passing:
     def accepted(self, part: Part, verdict: Verdict) -> None:
         assert verdict.response is not None  # nothing is accepted without an answer
         if verdict.job.direction == "receive":
+            self.answer = verdict.response
             self._arrived(part, verdict.digests)
         elif verdict.job.direction == "send":
             _, slot, _ = self._held.pop(part.number)

@@ -71,6 +71,8 @@ class Proof:
     claims: tuple[Claim, ...] = ()
     layout: tuple[Part, ...] = ()
     """The object's own parts, on which it must be read for its composite claims; () when it has none."""
+    noted: tuple[str, ...] = ()
+    """CRCs to be combined though no claim needs them: whoever writes a receipt can be held to them later."""
 
     @property
     def stream(self) -> tuple[str, ...]:
@@ -80,12 +82,13 @@ class Proof:
     @property
     def part_digests(self) -> tuple[str, ...]:
         """Digests that every part needs."""
-        return tuple(dict.fromkeys(claim.digest for claim in self.claims if claim.way != "stream"))
+        needed = [claim.digest for claim in self.claims if claim.way != "stream"]
+        return tuple(dict.fromkeys((*needed, *self.noted)))
 
     def digests(self, whole: Whole, stream: Digests) -> Digests:
         """Those of the whole object that were computed: name to raw bytes."""
         combined = [claim.digest for claim in self.claims if claim.way == "combined"]
-        return {**stream, **{name: whole.crc(name) for name in combined}}
+        return {**stream, **{name: whole.crc(name) for name in (*combined, *self.noted)}}
 
 
 class Prover:

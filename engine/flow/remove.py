@@ -39,7 +39,7 @@ class Removed:
     """Keys of md5 sidecars that are gone as well, if they were there."""
 
 
-def _check_deleted(response: Response) -> None:
+def check_deleted(response: Response) -> None:
     """S3 answers 204 ("DeleteObject", S3 API reference). Anything else good is somebody else's answer, and
     the object may be there still. Raises Unreadable."""
     if response.status != 204:
@@ -69,12 +69,12 @@ class Remove:
 
     def _remove(self, target: Target) -> Generator[Instruction, object, None]:
         beside = yield from self._sidecars(target)
-        answer = yield from ask(operations.delete_object(target), _check_deleted)
+        answer = yield from ask(operations.delete_object(target), check_deleted)
         headers = answer.response.headers
         gone = []
         for place in beside:
             try:
-                yield from ask(operations.delete_object(place), _check_deleted)
+                yield from ask(operations.delete_object(place), check_deleted)
             except TransferError as error:
                 status = error.failure.status if error.failure else 0
                 if status not in (GONE, REFUSED):

@@ -54,6 +54,8 @@ class Repeating:
         self.marks: list[Mark] = []
         """One for each beat since the last ``begin``."""
         self.total: int | None = None
+        self.count = 0
+        """No part is of anything."""
 
     def begin(
         self,

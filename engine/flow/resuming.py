@@ -16,7 +16,7 @@ from ..errors import UNMET, Gof3rError, TransferError, UsageError
 from ..s3 import listings, operations
 from ..s3.listings import PartListed
 from ..values import Digests, Part, Target
-from .plan import UNIFORM
+from .plan import MAX_PARTS, UNIFORM
 from .story import Instruction, ask
 from .verify import CRC, text
 
@@ -95,12 +95,12 @@ def newest(name: str, target: Target) -> Generator[Instruction, object, str]:
 
 
 def parts_there(
-    name: str, target: Target, upload_id: str, digests: tuple[str, ...]
+    name: str, target: Target, upload_id: str, digests: tuple[str, ...], first: int = 1, last: int = MAX_PARTS
 ) -> Generator[Instruction, object, There]:
-    """What upload ``upload_id`` has. Raises TransferError, and UsageError when it was begun for checksums
-    other than ``digests`` hold."""
+    """What upload ``upload_id`` has, of the parts ``first`` to ``last`` at least. Raises TransferError, and
+    UsageError when it was begun for checksums other than ``digests`` hold."""
     found: list[PartListed] = []
-    after = 0
+    after = first - 1
     while True:
         request = operations.list_parts(target, upload_id, after, PAGE)
         page: listings.PartsPage = (yield from ask(request, listings.parts)).value
@@ -112,7 +112,7 @@ def parts_there(
                 f"{','.join(digests)}: end it with `gof3r uploads abort`, and run again"
             )
         found += page.entries
-        if not page.after:
+        if not page.after or page.after >= last:
             return There(found)
         if page.after <= after:
             raise TransferError(f"{name}: list_parts: the server gives the same page for ever")

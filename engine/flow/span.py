@@ -6,47 +6,56 @@ upload (``Begin``); any ring sends any span of the parts (``Span``); and when al
 digests in part order, holds the whole against the source's claims, and completes (``Finish``). Only a proof
 that is free of the stream's order can be had that way: CRCs that combine, digests of the parts' digests.
 
-A span that fails leaves the upload, as does a Finish that was only stopped: each can be done again, anywhere.
-What is disproved, or what the server will never complete, is aborted.
+A span that fails leaves the upload, as does a Finish that was only stopped: each can be done again, anywhere,
+and a later Begin goes on with it, as a copy does (``left``): each span then compares what there is of its own
+parts. What is disproved is aborted.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 
-from ..errors import Gof3rError, TransferError, UsageError
-from ..s3 import operations, replies
+from ..errors import Gof3rError, UsageError
+from ..s3 import operations
 from ..spans import Split, StoredPart, Unsplit
-from ..values import Digests, Part, Target, Verdict
+from ..values import Begun, Digests, Part, Target, Verdict
 from .dispatch import Work
 from .download import range_work
 from .events import Expect, Receipt, Tell
 from .inherited import created_with
+from .left import Left, begun
 from .multipart import Multipart
 from .original import Original
 from .passing import Passing
 from .plan import human
 from .proof import Proof
-from .resuming import is_over
+from .resuming import is_over, parts_there
 from .slots import Ledger, stride
 from .stored import stored_proofs
-from .story import Quiet, Story
-from .verify import CRC, Whole, text
-
-UNFIT = ("BadDigest", "EntityTooSmall", "InvalidPart", "InvalidPartOrder")
-"""Codes of a Complete whose parts make no object."""
+from .story import Instruction, Quiet, Story
+from .verify import CRC, Whole
 
 
 class Begin:
     """All of a copy that comes before its first byte; returns a Split, or Unsplit where one machine has to
-    copy all of it. ``server_side``: the target's server copies by itself."""
+    copy all of it. ``server_side``: the target's server copies by itself. ``left`` is an upload of an earlier
+    run to go on with, as one machine would; where that fits no more, it is ended."""
 
-    def __init__(self, original: Original, *, server_side: bool) -> None:
+    def __init__(self, original: Original, *, server_side: bool, left: Begun | None = None) -> None:
         self.name = original.name
         self._original = original
         self._server_side = server_side
+        self._left = Left(self.name, original.target, left)
 
     def story(self) -> Story:
+        try:
+            return (yield from self._begin())
+        except Gof3rError as error:
+            if self._left.id:
+                yield from self._left.keep(error)
+            raise
+
+    def _begin(self) -> Generator[Instruction, object, Split | Unsplit]:
         original = self._original
         if self._server_side:
             return Unsplit("the server copies it by itself")
@@ -57,17 +66,22 @@ class Begin:
         if len(cut.parts) < 2:
             return Unsplit("it has one part")
         headers = yield from created_with(original.source, head, original.headers)
-        upload = Multipart(self.name, original.target, headers=headers, digests=original.digests)
-        yield from upload.create()
+        going_on = yield from self._left.fitting(head.etag, headers, original.digests, cut.planned)
+        if going_on:
+            upload_id, (_, sent) = self._left.taken(), going_on
+        else:
+            upload = Multipart(self.name, original.target, headers=headers, digests=original.digests)
+            yield from upload.create()
+            upload_id, sent = upload.id, upload.digests
         return Split(
-            upload.id,
+            begun(original.target, upload_id, head.etag, headers, sent),
             head.size,
-            head.etag,
             head.version_id,
             cut.parts,
             cut.proof.claims,
             cut.digests,
-            upload.digests,
+            sent,
+            resumed=going_on is not None,
         )
 
 
@@ -76,21 +90,20 @@ class SpanParts(Passing):
 
     def __init__(self, ledger: Ledger) -> None:
         super().__init__(ledger)
-        self.stored: dict[int, StoredPart] = {}
-        self._arrived_with: dict[int, Digests] = {}
+        self._arrived_with: dict[int, tuple[Part, Digests]] = {}
 
     def accepted(self, part: Part, verdict: Verdict) -> None:
         super().accepted(part, verdict)
         if verdict.job.direction == "receive":
-            self._arrived_with[part.number] = verdict.digests
-            return
-        assert verdict.response is not None  # nothing is accepted without an answer
-        self.stored[part.number] = StoredPart(
-            part,
-            replies.etag(verdict.response),
-            text(verdict.digests.get(CRC, b"")),
-            not replies.etag_is_md5(verdict.response.headers),
-            self._arrived_with.pop(part.number),
+            self._arrived_with[part.number] = part, verdict.digests
+
+    @property
+    def stored(self) -> tuple[StoredPart, ...]:
+        """What the server has, in part order; every part must be there."""
+        return tuple(
+            StoredPart(part, its.etag, its.crc, its.opaque, its.listed, digests)
+            for part, digests in map(self._arrived_with.__getitem__, sorted(self._arrived_with))
+            for its in [self.sent.each[part.number]]
         )
 
 
@@ -108,12 +121,25 @@ class Span:
         self._first, self._last = first, last
 
     def story(self) -> Story:
-        split = self._split
+        try:
+            return (yield from self._carry())
+        except Gof3rError as error:
+            if not is_over(error):
+                error.kept = self._split.upload_id
+            raise
+
+    def _carry(self) -> Generator[Instruction, object, tuple[StoredPart, ...]]:
+        split, target = self._split, self._target
         self._parts.cut(self._span())
+        if split.resumed:
+            there = yield from parts_there(
+                self.name, target, split.upload_id, split.sent, self._first, self._last
+            )
+            self._parts.compare(there, split.sent)
         yield Tell(Expect(()))
         self._parts.receive(lambda part: range_work(self._source, split, part, split.digests), hashed=False)
         yield from self._parts.send(self._sent)
-        return tuple(self._parts.stored[number] for number in sorted(self._parts.stored))
+        return self._parts.stored
 
     def _span(self) -> Sequence[Part]:
         """Raises UsageError for parts that are not there, or that this machine cannot hold."""
@@ -151,6 +177,7 @@ class Finish:
         for each in self._stored:
             whole.add(each.part, each.digests)
         opaque = any(each.opaque for each in self._stored)
+        unchecked = any(each.opaque and each.listed for each in self._stored)  # as Sent has it
         crc = whole.crc(CRC) if CRC in split.sent else b""
         etag = "" if opaque or "md5" not in split.sent else whole.composite_etag
         proof = Proof(split.claims)
@@ -170,7 +197,7 @@ class Finish:
                 again=True,
             )
         except Gof3rError as error:
-            if not (disproved or _is_final(error)):
+            if not (disproved or is_over(error)):
                 error.kept = split.upload_id
                 raise
             yield Quiet()
@@ -180,11 +207,12 @@ class Finish:
             self.name,
             original.target,
             size=split.size,
-            digests=split.sent,
+            digests=tuple(name for name in split.sent if name != "md5" or not unchecked),
             crc=crc,
             completed=completed,
             expected_etag=etag,
         )
+        there = sum(each.part.length for each in self._stored if each.listed)
         return Receipt(
             split.size,
             completed.etag,
@@ -193,6 +221,7 @@ class Finish:
             {**proof.digests(whole, {}), **({CRC: crc} if crc else {})},
             source_etag=split.etag,
             source_version_id=split.version_id,
+            there=there if split.resumed else None,
         )
 
     def _refuse_gaps(self) -> None:
@@ -211,9 +240,3 @@ class Finish:
         raise UsageError(
             f"{self.name}: the spans {why}: all of parts 1 to {len(wanted)} are needed, once each"
         )
-
-
-def _is_final(error: Gof3rError) -> bool:
-    """The object can never be made of this upload, whose parts nobody compares again."""
-    failure = error.failure if isinstance(error, TransferError) else None
-    return is_over(error) or (failure is not None and failure.code in UNFIT)

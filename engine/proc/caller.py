@@ -74,6 +74,8 @@ class Ended:
     error: str = ""
     text: str = ""
     failure: Failure | None = None
+    kept: str = ""
+    """As the error's."""
     trace: str = ""
     """Of the engine's own process, for whoever looks for a bug."""
 
@@ -145,7 +147,8 @@ class Caller:
             name = type(error).__name__ if isinstance(error, Gof3rError) else ""
             text = str(error) if name else f"internal error: {type(error).__name__}: {error}"
             trace = "".join(traceback.format_exception(error))
-            ended = Ended(None, name or "Gof3rError", text, getattr(error, "failure", None), trace)
+            failure, kept = getattr(error, "failure", None), getattr(error, "kept", "")
+            ended = Ended(None, name or "Gof3rError", text, failure, kept, trace)
         os.set_blocking(self._news.fd, True)
         self._say(ended)
 

@@ -31,6 +31,12 @@ TIMEOUT = 30.0
 """Seconds for one look. Instance metadata answers or fails within 2; a credential_process may ask a person
 or a remote service."""
 
+KEPT = 300.0
+"""Seconds for which what was found serves other rings of this process: of many objects each may have one."""
+
+LONG = 900.0
+"""Seconds that such keys have to last at least."""
+
 _PROFILE = "GOF3R_PROFILE"
 """Carries --profile to the child. Not AWS_PROFILE, which would rank below keys in the environment there."""
 
@@ -48,6 +54,9 @@ def resolve(order: Order, environ: Mapping[str, str]) -> Signer:
     keys = order.keys or _from_environment(order, environ)
     if keys is not None:
         return Signer(keys)
+    kept = _kept(order, environ)
+    if kept is not None:
+        return Signer(kept, lasts(kept), renewable=True)
     look = Lookup(order, environ)
     try:
         while not look.ended and (left := look.ends_at - time.monotonic()) > 0:
@@ -93,6 +102,25 @@ def _region(environ: Mapping[str, str]) -> dict[str, str]:
     return {"AWS_DEFAULT_REGION": region} if region else {}
 
 
+_Key = tuple[Order, frozenset[tuple[str, str]]]
+
+_found: dict[_Key, tuple[Credentials, float]] = {}
+"""With the monotonic second in which each was found."""
+
+
+def _key(order: Order, environ: Mapping[str, str]) -> _Key:
+    return order, frozenset(environ.items())
+
+
+def _kept(order: Order, environ: Mapping[str, str]) -> Credentials | None:
+    """What an earlier look has found, if it is still good for a while."""
+    keys, at = _found.get(_key(order, environ), (None, 0.0))
+    if keys is None or time.monotonic() > at + KEPT:
+        return None
+    left = lasts(keys)
+    return keys if left is None or left > LONG else None
+
+
 class Lookup:
     """One look under way: ``read`` when ``fd`` is readable, until ``ended``; then ``result``, in any case."""
 
@@ -101,6 +129,7 @@ class Lookup:
 
         named = order.profile or environ.get("AWS_DEFAULT_PROFILE") or environ.get("AWS_PROFILE")
         self._place = named or "default"
+        self._key = _key(order, environ)
         self._said = b""
         self.ended = False
         self.ends_at = time.monotonic() + TIMEOUT
@@ -145,7 +174,9 @@ class Lookup:
         except ValueError:
             return f"{failed}the process for it exited with {code}"
         if "error" not in said:
-            return Credentials(said["access_key"], said["secret_key"], said["token"], said["expires"])
+            keys = Credentials(said["access_key"], said["secret_key"], said["token"], said["expires"])
+            _found[self._key] = keys, time.monotonic()
+            return keys
         return (
             f"no credentials: {said['error'].rstrip('.')}. Looked in the environment (AWS_ACCESS_KEY_ID, "
             f"AWS_SECRET_ACCESS_KEY), profile {self._place!r} of the shared files, the container and the "

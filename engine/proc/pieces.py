@@ -77,7 +77,8 @@ def pieces(
         case orders.Begin(copy):
             from ..flow.span import Begin
 
-            return Begin(_original(copy, slots), server_side=copy.server_side), NoParts(), None
+            begin = Begin(_original(copy, slots), server_side=copy.server_side, left=copy.begun)
+            return begin, NoParts(), None
         case orders.Span():
             return *_span(order, slots), None
         case orders.Finish(copy, split, stored):
@@ -94,8 +95,15 @@ def pieces(
             return _question(order), NoParts(), None
 
 
-def _question(order: orders.Remove | orders.Info | orders.List | orders.Uploads | orders.Clear) -> Teller:
+Question = orders.Remove | orders.Apart | orders.Info | orders.List | orders.Uploads | orders.Clear
+
+
+def _question(order: Question) -> Teller:
     match order:
+        case orders.Apart(target, places, headers):
+            from ..flow.apart import Apart
+
+            return Apart(target, headers, places)
         case orders.Clear(target, late):
             from ..flow.clear import Clear
 
@@ -180,6 +188,7 @@ def _download(order: orders.Get, ledger: Ledger, part_size: int) -> tuple[Downlo
         serial=order.serial,
         there=order.there if order.resume else None,
         etag=order.etag,
+        seen=order.seen,
     )
     return download, parts
 
@@ -206,14 +215,26 @@ def lanes(order: orders.Many, dispatch: Dispatch, signers: Signers) -> Lanes:
 
     tasks = [Task(partial(_lane, item), _saves(item)) for item in order.items]
     count = order.terms.concurrency or START
-    return Lanes("", tasks, lanes=count, size=order.size, dispatch=dispatch, signers=signers)
+    return Lanes(
+        "",
+        tasks,
+        lanes=count,
+        size=order.size,
+        dispatch=dispatch,
+        signers=signers,
+        most=order.most,
+    )
 
 
-def _saves(item: orders.Copy | orders.Filed) -> bool:
+def _saves(item: orders.Copy | orders.Filed | orders.Discard) -> bool:
     return isinstance(item, orders.Filed) and isinstance(item.order, orders.Get)
 
 
-def _lane(item: orders.Copy | orders.Filed, ledger: Ledger) -> tuple[Teller, Feed]:
+def _lane(item: orders.Copy | orders.Filed | orders.Discard, ledger: Ledger) -> tuple[Teller, Feed]:
+    if isinstance(item, orders.Discard):
+        from ..flow.discard import Discard
+
+        return Discard(item.source, item.copies), NoParts()
     if isinstance(item, orders.Copy):
         return _copy(item, ledger)
     if isinstance(item.order, orders.Get):
@@ -244,6 +265,7 @@ def _copy(order: orders.Copy, ledger: Ledger) -> tuple[Teller, Feed]:
         part_size=order.terms.part_size,
         resume=order.resume,
         begun=order.begun,
+        seen=order.seen,
     )
     return copy, parts
 

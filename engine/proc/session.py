@@ -170,11 +170,18 @@ def _targets(order: orders.Order) -> tuple[Target, ...]:
             return source, target
         case orders.Begin(copy=copy) | orders.Span(copy=copy):
             return copy.source, copy.target
+        case orders.Apart(target=target, places=places):
+            return target, *places
         case orders.Many(items=items):
-            sources = (item.source for item in items if isinstance(item, orders.Copy))
-            return (*sources, *(item.target for item in items))
+            return tuple(target for item in items for target in _targets_of(item))
         case _:
             return (order.target,)
+
+
+def _targets_of(item: orders.Copy | orders.Filed | orders.Discard) -> tuple[Target, ...]:
+    if isinstance(item, orders.Discard):
+        return item.targets
+    return (item.source, item.target) if isinstance(item, orders.Copy) else (item.target,)
 
 
 def _slab(size: int, least: int) -> Slab:

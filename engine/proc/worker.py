@@ -54,6 +54,10 @@ CHEAP = frozenset({"crc64nvme", "crc32", "crc32c"})
 """Digests that take a part less than a millisecond (26 GiB/s): not worth a thread and its memory."""
 
 
+SMALL = 1 << 16
+"""Bytes of which any digest takes 0.1 ms: less than to wake a thread."""
+
+
 class Digester:
     """Computes the digests of slots, in threads where they take long, begun in the order they are given."""
 
@@ -65,7 +69,7 @@ class Digester:
 
     def compute(self, what: object, names: tuple[str, ...], data: memoryview) -> None:
         """Compute ``names`` over ``data``; ``done`` gives the result together with ``what``."""
-        if CHEAP.issuperset(names):
+        if len(data) <= SMALL or CHEAP.issuperset(names):
             self._done.append((what, checksums.compute(names, data)))
             os.eventfd_write(self.fd, 1)
             return

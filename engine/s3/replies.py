@@ -152,7 +152,7 @@ def completed(response: Response) -> Completed:
     if not tag:
         raise Unreadable("the answer's ETag is empty")
     crc = (_fields(response.body) or {}).get("ChecksumCRC64NVME", "")
-    return Completed(_sent_again("ETag", tag), crc, _version(response))
+    return Completed(_sent_again("ETag", tag), crc, version_id(response))
 
 
 def copied(response: Response) -> Completed:
@@ -187,7 +187,7 @@ def object_head(response: Response) -> ObjectHead:
         checksums=_checksums(headers, composite is not None) if part_length == size else {},
         part_count=int(count),
         part_length=part_length,
-        version_id=_version(response),
+        version_id=version_id(response),
         headers=headers,
     )
 
@@ -284,7 +284,8 @@ def _fields(body: bytes, root: str = "") -> dict[str, str] | None:
     return {name: text.strip() for name, text in fields(element).items()}
 
 
-def _version(response: Response) -> str:
+def version_id(response: Response) -> str:
+    """Of the object that an answer is about; "" where none is named. Raises Unreadable."""
     return _sent_again("version", response.headers.get("x-amz-version-id", ""))
 
 

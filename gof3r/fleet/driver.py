@@ -7,9 +7,9 @@ process, for items that have none. An errand whose machine was lost is handed ou
 after ``LOST`` losses it is what kills them, and fails. One whose machine could not reach the store, or has
 no keys for it, goes to another, and after ``TRIES`` ends the run, as it would here.
 
-A large object that passes through is split into spans of one upload (``spread``), whose id is known here
-before the first part is sent. Of what else may have left an upload behind, the second in which it was handed
-out is known, and what was begun since is ended.
+A large object that passes through is split into spans of one upload (``spread``), which is known here, and
+written down to be gone on with, before the first part is sent. Of what else may have left an upload behind,
+the second in which it was handed out is known, and what was begun since is ended.
 """
 
 from __future__ import annotations
@@ -28,12 +28,13 @@ from gof3r.engine.errors import Gof3rError, Interrupted
 from gof3r.engine.flow import events
 from gof3r.engine.proc.signals import Signals
 from gof3r.engine.spans import Split, StoredPart
-from gof3r.migrate.carrying import arrived, is_alone, kind
+from gof3r.migrate.carrying import in_parts, kind
 from gof3r.migrate.here import left_over
 from gof3r.migrate.journal import Journal
 from gof3r.migrate.ordered import How, Orders
 from gof3r.migrate.states import Entry, State
 from gof3r.migrate.tally import Tally
+from gof3r.migrate.told import arrived
 
 from .cluster import Cluster, Lost
 from .errand import Carry, EndUploads, Errand, Outcome, What
@@ -47,8 +48,8 @@ process that each costs."""
 UNKNOWN = 32
 """Objects of one errand whose sizes are not known: any may be large."""
 
-BYTES = 512 << 20
-LEAST = 64 << 20
+BYTES = 4 << 30
+LEAST = 512 << 20
 """Bytes of one errand, unless it is a single object; the least likewise."""
 
 LOST = 4
@@ -135,7 +136,7 @@ class Driver:
         if outcome.error:
             self._tally.warning(f"{entry.item.destination}: an upload may still be there: {outcome.error}")
         elif not kept:
-            self._journal.uploading(entry.id, None)
+            self._journal.uploading([(entry.id, None)])
 
     def _turn(self, more: bool = True) -> bool:
         """Hand out what there are places for, and hear what has ended; False where there is nothing any more.
@@ -156,7 +157,8 @@ class Driver:
         """Something more from the journal, if there is."""
         todo = self._journal.totals()[State.TODO]
         count = max(FEWEST, min(TOGETHER, todo.items // (2 * places)))
-        most = max(LEAST, min(BYTES, todo.bytes // (2 * places), WORTH * self._how.part_size - 1))
+        most = max(LEAST, min(BYTES, todo.bytes // (2 * places)))
+        most = min(most, WORTH * self._how.part_size - 1)
         entries = self._tally.take(count, most=most)  # what is split comes alone
         unknown = [number for number, entry in enumerate(entries) if entry.item.known.size is None]
         if len(unknown) > UNKNOWN:
@@ -190,8 +192,7 @@ class Driver:
             large = [entry for entry in job.entries if self._leaves_upload(entry)]
             if not job.since:
                 job.since = time.time()
-                for entry in large:
-                    self._tally.began(entry)
+                self._tally.began(large)
             elif job.lost or job.tries:
                 entries = self._now(job.entries)
                 again = frozenset(
@@ -222,7 +223,7 @@ class Driver:
         return tuple(entry for entry in found if entry is not None)
 
     def _leaves_upload(self, entry: Entry) -> bool:
-        return kind(entry.item) != "get" and is_alone(entry, self._how.part_size)
+        return kind(entry.item) != "get" and in_parts(entry, self._how.part_size)
 
     # --- what comes back ------------------------------------------------------------------
 
@@ -258,9 +259,8 @@ class Driver:
             else:
                 self._ready.appendleft(job)
             return
-        error = f"{job.lost} times the machine that was at it was lost: {lost.text}"
-        job.then(Outcome(error=error, cause="lost", kept=True))
-        self._sweep(job)
+        said = f"{job.lost} times the machine that was at it was lost: {lost.text}"
+        job.then(Outcome(error=said, cause="lost", kept=True))
 
     def _unreached(self, job: Job, outcome: Outcome) -> None:
         """It was no object's fault."""
@@ -312,14 +312,14 @@ class Driver:
         if outcome.error:
             for entry in entries:
                 if entry.id not in outcome.told:
-                    text = f"{entry.item.destination}: {outcome.error}"
-                    self._tally.failed(entry, outcome.cause, text, outcome.kept)
+                    said = f"{entry.item.destination}: {outcome.error}"
+                    self._tally.failed(entry, outcome.cause, said, outcome.kept)
 
     # --- one object, many machines ------------------------------------------------------------------
 
     def _beginning(self, spread: Spread) -> Job:
         self._spreads.append(spread)
-        self._tally.began(spread.entry)
+        self._tally.began([spread.entry])
         job = Job(spread.begin(), partial(self._begun, spread), spread=spread)
         job.since = spread.since
         return job
@@ -335,6 +335,7 @@ class Driver:
             self._tally.debug(f"{spread.entry.item.source}: {value}")
             self._carry((spread.entry,), since=spread.since)
             return
+        self._tally.uploading(spread.entry, value.begun)
         for order in spread.spans(value, self._cluster.places):
             self._ready.append(Job(order, partial(self._sent, spread), spread=spread))
 
@@ -356,14 +357,14 @@ class Driver:
         arrived(self._tally, spread.entry, receipt, spread.entry.item.known, spread.retries, seconds)
 
     def _fail(self, spread: Spread, outcome: Outcome) -> None:
-        """It has failed: nothing of it is left to be done, or left behind."""
+        """It has failed: nothing of it is left to be done, and behind only what a later run goes on with."""
         flying = [key for key, job in self._flying.items() if job.spread is spread]
         self._cluster.cancel(flying)
         for key in flying:
             del self._flying[key]
         self._ready = deque(job for job in self._ready if job.spread is not spread)
         self._spreads.remove(spread)
-        ending = spread.abort()
+        ending = None if outcome.kept else spread.abort()
         if ending is None:
             self._tally.failed(spread.entry, outcome.cause, outcome.error, outcome.kept)
             return

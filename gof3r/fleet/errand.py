@@ -101,10 +101,10 @@ class Outcome:
     """What ended it, in one line; empty where nothing did."""
     cause: str = ""
     """The same in a few words."""
-    kept: bool = False
-    """An upload of what was not told of may be there."""
     ours: bool = False
     """The object is not to blame for that, and another machine may do better."""
+    kept: bool = False
+    """Of what has failed an upload may be there: a later run goes on with it, or ends it."""
     unusable: bool = False
     """No errand can be done there."""
     machine: str = ""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 
 from gof3r.child import Engine
 from gof3r.engine.flow.events import Event, Progress
@@ -33,7 +34,7 @@ class Teller:
     def __init__(self, caller: Caller) -> None:
         self._caller = caller
 
-    def began(self, entry: Entry) -> None:
+    def began(self, entries: Sequence[Entry]) -> None:
         """Who sent it has noted when."""
 
     def uploading(self, entry: Entry, begun: Begun) -> None:

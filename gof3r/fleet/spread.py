@@ -2,7 +2,7 @@
 
 Theory: one order begins a multipart upload and says what its parts are; each span of parts is an order for
 any machine, once or again; the last one holds all parts against the source and completes. So whoever is lost,
-the upload stays, and there is one moment in which the object is made and proven.
+the upload stays, and there is one moment in which the object is made and proven. A later run goes on with it.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Spread:
     def __init__(self, entry: Entry, copy: orders.Copy, since: float) -> None:
         """``since``: epoch second from which on an upload may be of this."""
         self.entry = entry
-        self.copy = copy
+        self.copy = replace(copy, begun=entry.left.begun if entry.left else None)
         self.since = since
         self.split: Split | None = None
         self.whole = False
@@ -46,8 +46,9 @@ class Spread:
 
     @property
     def upload_id(self) -> str:
-        """Empty while there is none."""
-        return self.split.upload_id if self.split else ""
+        """An earlier run's while none has been begun; empty without."""
+        begun = self.split.begun if self.split else self.copy.begun
+        return begun.upload_id if begun else ""
 
     def begin(self) -> orders.Begin:
         return orders.Begin(self.copy)
@@ -70,8 +71,8 @@ class Spread:
         return None if self._left else orders.Finish(self.copy, self.split, tuple(self._stored))
 
     def abort(self) -> orders.Uploads | None:
-        """What ends the upload, if one was begun."""
-        if self.split is None:
+        """What ends the upload, if there is one."""
+        if not self.upload_id:
             return None
         terms = replace(self.copy.terms, concurrency=1, memory=None)
-        return orders.Uploads(self.copy.target, upload_id=self.split.upload_id, abort=True, terms=terms)
+        return orders.Uploads(self.copy.target, upload_id=self.upload_id, abort=True, terms=terms)

@@ -16,7 +16,7 @@ from gof3r.child import Engine, Event
 from gof3r.engine.errors import Gof3rError, one_line
 from gof3r.engine.flow.events import Progress
 from gof3r.engine.proc.caller import Warned
-from gof3r.migrate.carrying import cause, ends_all
+from gof3r.migrate.told import cause, ends_all
 
 from .errand import Arrived, Carry, EndUploads, Errand, Outcome, Refused, Uploading
 from .member import Member
@@ -66,7 +66,8 @@ class Running:
         except Gof3rError as error:
             ours = not is_order or engine is None or engine.lost or cause(error) in KEYS
             ours = ours or ends_all(error)
-            outcome = Outcome(error=one_line(str(error)), cause=cause(error), ours=ours)
+            said = one_line(str(error))
+            outcome = Outcome(error=said, cause=cause(error), ours=ours, kept=bool(error.kept))
         return Outcome(
             tuple(self._arrived),
             tuple(self._refused),
@@ -74,7 +75,8 @@ class Running:
             time.monotonic() - began,
             outcome.error,
             outcome.cause,
-            ours=outcome.ours,
+            outcome.ours,
+            outcome.kept,
             machine=self._worker.address,
             warnings=tuple(self._warnings),
         )

@@ -76,7 +76,7 @@ class Appended:
             why = (
                 f"the journal knows receipts up to byte {confirmed}, and here they are others: put them back"
             )
-            raise UsageError(one_line(f"{self._path}: {why}, or begin anew with another journal"))
+            raise UsageError(one_line(f"{self._path}: {why}, or begin anew with other --receipts"))
         with self._reported():
             os.fsync(self._fd)  # a process that was killed may have written more than it has confirmed
         position = confirmed
@@ -101,6 +101,15 @@ class Appended:
         with self._reported():
             os.ftruncate(self._fd, position)
             os.fsync(self._fd)
+
+    def read(self, position: int) -> Receipt:
+        """The receipt that begins at byte ``position`` and is on the disk. Raises UsageError."""
+        try:
+            found = os.pread(self._fd, MAX_LINE + 1, position)
+        except OSError as error:
+            raise UsageError(one_line(f"{self._path}: cannot be read: {error.strerror}")) from None
+        line, end, _ = found.partition(b"\n")
+        return from_line(line + end, f"{self._path}: byte {position}")
 
     # --- every day ------------------------------------------------------------------
 

@@ -1,9 +1,10 @@
 """Items carried over: which order does what, small ones many at a time, and what came of each told.
 
-Theory: objects that one slot holds go through one ring together, in lanes; a larger one has a ring to itself,
-with all connections. Of each it is told when it has arrived, verified, or why it has not; what is no object's
-fault (no server, Ctrl-C) is raised. Who is told may be this process, or a run on another machine: nothing
-here knows of a journal.
+Theory: objects that one slot holds go through one ring together, in lanes, and so do those of some parts
+where there are as many as lanes: alone, each would wait for its first and last requests with all connections
+idle. A larger one has a ring to itself, with all connections. Of each it is told when it has arrived,
+verified, or why it has not; what is no object's fault (no server, Ctrl-C) is raised. Who is told may be this
+process, or a run on another machine: nothing here knows of a journal.
 """
 
 from __future__ import annotations
@@ -12,28 +13,22 @@ import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from itertools import groupby
-from typing import Literal, Protocol, cast
+from typing import Literal, NamedTuple, cast
 
 from gof3r.engine import orders
-from gof3r.engine.errors import Gof3rError, Interrupted, NoCredentials, TransferError, one_line
+from gof3r.engine.errors import Gof3rError, Interrupted, one_line
 from gof3r.engine.flow import events
-from gof3r.engine.flow.events import Event, Progress
-from gof3r.engine.flow.lane import Carried, Unfit
 from gof3r.engine.flow.slots import stride
-from gof3r.engine.flow.verify import text
 from gof3r.engine.proc.pieces import Ends
 from gof3r.engine.proc.session import carry_out
 from gof3r.engine.proc.source import Witness
-from gof3r.engine.s3.listings import UploadListed
-from gof3r.engine.values import Begun
 
 from .estimate import parts_of
 from .files import Sources, Targets, check_same, identity, prepared, readable
-from .items import Identity, Item, LocalFile, S3Object
+from .items import Identity, Item, LocalFile
 from .ordered import How, Orders
-from .receipts import Receipt
 from .states import Entry
+from .told import Arrivals, Begins, Ticking, Told, Uploads, arrived, cause, ends_all
 
 MOST_LANES = 64
 """Small objects under way at a time."""
@@ -44,32 +39,21 @@ SKEW = 900.0
 LEAST_SLOT = 1 << 16
 """Bytes: smaller objects are not told apart."""
 
+PARTS = 64
+"""Parts of an object that goes through a lane, one after another, where there are enough of such; a larger
+one is worth the processes of a ring."""
+
 Kind = Literal["put", "get", "copy"]
 
 
-class Told(Protocol):
-    """Who hears what comes of items, and meanwhile what the engine says."""
+class Class(NamedTuple):
+    """What goes through one ring together."""
 
-    def began(self, entry: Entry) -> None:
-        """From when this returns, a multipart upload may be made for ``entry``."""
-
-    def uploading(self, entry: Entry, begun: Begun) -> None:
-        """``begun`` is the multipart upload that is made for ``entry``, a copy."""
-
-    def arrived(self, entry: Entry, receipt: Receipt) -> None:
-        """``entry`` is at its destination, verified."""
-
-    def failed(self, entry: Entry, cause: str, text: str, kept: bool) -> None:
-        """``entry`` is not at its destination: ``cause`` in a few words, the same for all failures of a kind,
-        and what was said. ``kept``: its upload is still there."""
-
-    def progress(self, progress: Progress) -> None: ...
-
-    def warning(self, text: str) -> None: ...
-
-    def debug(self, text: str) -> None: ...
-
-    def happened(self, event: Event) -> None: ...
+    parts: bool
+    """Each in several."""
+    slot: int
+    """Bytes."""
+    kind: Kind
 
 
 class Carrier:
@@ -88,7 +72,7 @@ class Carrier:
         """End the multipart uploads of this item's destination that were begun at the epoch second ``since``
         or later, but for that with the id ``kept``: older ones are somebody else's."""
         order = self._orders.of(item)
-        target, listed = order.target, _Uploads(self._told)
+        target, listed = order.target, Uploads(self._told)
         terms = replace(order.terms, concurrency=1, memory=None)
         carry_out(orders.Uploads(target, terms=terms), listed, self._environ, self._ends())
         for upload in listed.found:
@@ -101,30 +85,38 @@ class Carrier:
     def carry(self, entries: Sequence[Entry]) -> None:
         """Each of them. Raises Gof3rError for what is no object's fault: those that nothing was told of are
         to do again."""
-        part_size = self._how.part_size
-        alone = [entry for entry in entries if is_alone(entry, part_size)]
-        small = [entry for entry in entries if not is_alone(entry, part_size)]
+        groups: dict[Class, list[Entry]] = {}
+        alone: list[Entry] = []
+        for entry in entries:
+            if needs_ring(entry, self._how.part_size):
+                alone.append(entry)
+            else:
+                groups.setdefault(self._class(entry), []).append(entry)
+        for which in [which for which in groups if which.parts and len(groups[which]) < self._lanes(which)]:
+            alone += groups.pop(which)  # a ring has all connections for one
         for entry in alone:
             self._alone(entry)
-        for _, group in groupby(sorted(small, key=self._class), key=self._class):
-            for entry in self._many(list(group)):
+        for which in sorted(groups, reverse=True):
+            for entry in self._many(which, groups[which]):
                 self._alone(entry)
 
-    def _class(self, entry: Entry) -> tuple[Kind, int]:
-        """Those of one class go through one ring: of one kind, and in slots of one size. A size that is not
-        known may be any that one slot holds."""
+    def _class(self, entry: Entry) -> Class:
+        """A size that is not known may be any that one slot holds."""
         size = entry.item.known.size
         slot = LEAST_SLOT
         while slot < (self._how.part_size if size is None else size):
             slot *= 4
-        return kind(entry.item), slot
+        slot = min(slot, stride(self._how.part_size))
+        return Class(in_parts(entry, self._how.part_size), slot, kind(entry.item))
+
+    def _lanes(self, which: Class) -> int:
+        """Objects at a time."""
+        return max(2, min(MOST_LANES, self._how.memory // stride(which.slot)))
 
     # --- one ring for many ------------------------------------------------------------------
 
-    def _many(self, entries: list[Entry]) -> list[Entry]:
+    def _many(self, which: Class, entries: list[Entry]) -> list[Entry]:
         """All of them, but for those that need a ring of their own, which are returned."""
-        which, slot = self._class(entries[0])
-        slot = min(slot, stride(self._how.part_size))
         asked: list[orders.Copy | orders.Filed] = []
         there: list[Entry] = []
         for entry in entries:
@@ -133,20 +125,25 @@ class Carrier:
             except Gof3rError as error:
                 self._failed(entry, error)
                 continue
-            asked.append(order if isinstance(order, orders.Copy) else orders.Filed(order))
+            if isinstance(order, orders.Copy):
+                asked.append(replace(order, resume=True, seen=None) if which.parts else order)
+            else:
+                asked.append(orders.Filed(order))
             there.append(entry)
         if not asked:
             return []
         paths = [_path(entry.item) for entry in there]
-        sources = Sources(paths) if which == "put" else None
-        targets = Targets(paths, self._how.root, self._how.own) if which == "get" else None
-        lanes = max(2, min(MOST_LANES, self._how.memory // stride(slot)))
+        sources = Sources(paths) if which.kind == "put" else None
+        targets = Targets(paths, self._how.root, self._how.own) if which.kind == "get" else None
+        if which.parts and which.kind == "copy":
+            self._told.began(there)
         terms = asked[0].order.terms if isinstance(asked[0], orders.Filed) else asked[0].terms
-        terms = replace(terms, concurrency=lanes, memory=None, part_size=slot)
-        listener = _Arrivals(self._told, there, sources)
+        terms = replace(terms, concurrency=self._lanes(which), memory=None, part_size=which.slot)
+        most = max(entry.item.known.size or 0 for entry in there) if which.parts else 0
+        listener = Arrivals(self._told, there, sources, which.parts)
         try:
             ends = self._ends(files=sources or targets)
-            carry_out(orders.Many(tuple(asked), slot, terms), listener, self._environ, ends)
+            carry_out(orders.Many(tuple(asked), which.slot, terms, most), listener, self._environ, ends)
         finally:
             if targets is not None:
                 targets.close()
@@ -160,18 +157,20 @@ class Carrier:
         try:
             order = self._orders.of(item)
             if not isinstance(order, orders.Get):
-                self._told.began(entry)
+                self._told.began([entry])
             match order:
                 case orders.Put():
                     result, known = self._put(replace(order, resume=True), _path(item))
                 case orders.Get():
+                    order = replace(order, seen=None)
                     with prepared(_path(item), self._how.root, self._how.own) as destination:
                         result = self._carry_out(order, self._ends(sink=destination.fd))
                         destination.commit()
                     known = item.known
                 case orders.Copy():
-                    order = replace(order, resume=True, begun=entry.left.begun if entry.left else None)
-                    listener = _Begins(self._told, entry)
+                    begun = entry.left.begun if entry.left else None
+                    order = replace(order, resume=True, begun=begun, seen=None)
+                    listener = Begins(self._told, entry)
                     result, known = carry_out(order, listener, self._environ, self._ends()), item.known
         except Interrupted:
             raise
@@ -208,129 +207,27 @@ class Carrier:
         self._told.failed(entry, cause(error), one_line(str(error)), bool(error.kept))
 
 
-def arrived(
-    told: Told,
-    entry: Entry,
-    receipt: events.Receipt,
-    known: Identity,
-    retries: Mapping[str, int],
-    seconds: float,
-) -> None:
-    """Tell of ``entry``, which is at its destination; ``known`` is what its source was."""
-    if not receipt.proofs:
-        told.failed(entry, "not verified", f"{entry.item.destination}: nothing proves it", False)
-        return
-    source = entry.item.source
-    if isinstance(source, S3Object):
-        version = receipt.source_version_id or source.version_id
-        source = S3Object(source.bucket, source.key, version)
-    is_file = isinstance(entry.item.destination, LocalFile)
-    written = Receipt(
-        source=source,
-        destination=entry.item.destination,
-        size=receipt.size,
-        source_etag=receipt.source_etag or (receipt.etag if is_file else ""),
-        source_mtime_ns=known.mtime_ns if isinstance(source, LocalFile) else None,
-        etag="" if is_file else receipt.etag,
-        version_id="" if is_file else receipt.version_id,
-        crc64nvme=text(receipt.digests.get("crc64nvme", b"")),
-        md5=receipt.digests.get("md5", b"").hex(),
-        verified=receipt.proofs,
-        retries=retries,
-        seconds=round(seconds, 6),
-        when=time.time(),
-    )
-    told.arrived(entry, written)
-
-
-class Ticking:
-    """Hears of a transfer, and passes on what is not about a single one."""
-
-    def __init__(self, told: Told) -> None:
-        self._told = told
-        self.warning = told.warning
-        self.debug = told.debug
-        self.happened = told.happened
-        self.progress = told.progress
-
-    def show(self, value: object) -> None:
-        pass
-
-
-class _Uploads(Ticking):
-    """Takes a listing of uploads."""
-
-    def __init__(self, told: Told) -> None:
-        super().__init__(told)
-        self.found: list[UploadListed] = []
-
-    def show(self, value: object) -> None:
-        assert isinstance(value, UploadListed)
-        self.found.append(value)
-
-
-class _Begins(Ticking):
-    """Hears which upload a copy has begun."""
-
-    def __init__(self, told: Told, entry: Entry) -> None:
-        super().__init__(told)
-        self._entry = entry
-
-    def show(self, value: object) -> None:
-        assert isinstance(value, Begun)
-        self._told.uploading(self._entry, value)
-
-
-class _Arrivals(Ticking):
-    """Hears of many objects."""
-
-    def __init__(self, told: Told, entries: list[Entry], sources: Sources | None) -> None:
-        super().__init__(told)
-        self._entries = entries
-        self._sources = sources
-        self.unfit: list[Entry] = []
-
-    def show(self, value: object) -> None:
-        assert isinstance(value, Carried)
-        entry, error = self._entries[value.number], value.error
-        if value.receipt is not None:
-            known = entry.item.known
-            if self._sources is not None:
-                known = self._sources.found.pop(value.number)
-            arrived(self._told, entry, value.receipt, known, value.retries, value.seconds)
-        elif isinstance(error, Unfit):
-            self.unfit.append(entry)
-        elif not isinstance(error, Interrupted) and error is not None:
-            if not ends_all(error):
-                self._told.failed(entry, cause(error), one_line(str(error)), False)
-
-
-def ends_all(error: BaseException) -> bool:
-    """It is no object's own fault."""
-    if isinstance(error, NoCredentials):
-        return True
-    failure = error.failure if isinstance(error, TransferError) else None
-    return failure is not None and failure.kind in ("transport", "lost")
-
-
-def cause(error: BaseException) -> str:
-    """A few words, the same for all failures of a kind."""
-    failure = getattr(error, "failure", None)
-    if failure is None:
-        return "not verified" if isinstance(error, TransferError) else "refused here"
-    return failure.code or (str(failure.status) if failure.status else failure.kind)
-
-
 def kind(item: Item) -> Kind:
     if isinstance(item.source, LocalFile):
         return "put"
     return "get" if isinstance(item.destination, LocalFile) else "copy"
 
 
-def is_alone(entry: Entry, part_size: int) -> bool:
-    """It needs a ring of its own: for its size, or since it will be uploaded in parts, or was begun to be."""
-    known, left = entry.item.known, entry.left
-    return (known.size or 0) > part_size or parts_of(known.etag) > 1 or left is not None
+def in_parts(entry: Entry, part_size: int) -> bool:
+    """It will be moved in parts, or was begun to be."""
+    known = entry.item.known
+    return (known.size or 0) > part_size or parts_of(known.etag) > 1 or entry.left is not None
+
+
+def needs_ring(entry: Entry, part_size: int) -> bool:
+    """No lane can have it: its upload is gone on with, it is a file, too large, or made of parts that may be
+    larger than a slot."""
+    known = entry.item.known
+    size, parts = known.size or 0, parts_of(known.etag)
+    if not in_parts(entry, part_size):
+        return False
+    large = size > PARTS * part_size or (parts > 1 and size // (parts - 1) > part_size)
+    return large or size == 0 or entry.left is not None or kind(entry.item) == "put"
 
 
 def _path(item: Item) -> str:

@@ -15,25 +15,22 @@ from itertools import islice
 from gof3r import ordering
 from gof3r.config import Config, parse_size
 from gof3r.engine import orders
-from gof3r.engine.errors import Gof3rError, Interrupted, one_line
+from gof3r.engine.errors import Gof3rError, Interrupted, Unfit, one_line
 from gof3r.engine.flow import events
-from gof3r.engine.flow.lane import Carried, Unfit
+from gof3r.engine.flow.lane import Carried
 from gof3r.engine.flow.slots import stride
 from gof3r.engine.flow.verify import text
 from gof3r.engine.proc.pieces import Ends
 from gof3r.engine.proc.session import carry_out
-from gof3r.engine.s3 import checksums
-from gof3r.engine.values import Header
+from gof3r.engine.values import Header, Seen
 from gof3r.report import Quiet, Report
 
 from .carrying import MOST_LANES
-from .files import identity, readable
+from .digested import differing, file_differs
+from .files import readable
 from .items import LocalFile, S3Object
 from .receipts import Receipt, current
 from .tally import TOGETHER
-
-PIECE = 1 << 20
-"""Bytes of a file that are read at a time."""
 
 
 @dataclass(slots=True)
@@ -111,7 +108,7 @@ class _Checker:
 
     def _many(self, receipts: list[Receipt]) -> list[Receipt]:
         size = max(1, *(receipt.size for receipt in receipts))
-        asked = [self._order(receipt) for receipt in receipts]
+        asked = [replace(self._order(receipt), seen=Seen(receipt.size, receipt.etag)) for receipt in receipts]
         lanes = max(2, min(MOST_LANES, self._memory // stride(size)))
         terms = replace(asked[0].terms, concurrency=lanes, memory=None, part_size=size)
         listener = _Arrivals(self._report, receipts, self)
@@ -177,32 +174,15 @@ def differs(receipt: Receipt, found: events.Receipt) -> str:
         ("CRC64NVME", receipt.crc64nvme, text(found.digests.get("crc64nvme", b""))),
         ("md5", receipt.md5, found.digests.get("md5", b"").hex()),
     ]
-    return _differing(pairs)
+    return differing(pairs)
 
 
 def _file_differs(receipt: Receipt, path: str) -> str:
-    size = 0
-    crc, md5 = checksums.new("crc64nvme"), checksums.new("md5")
     try:
-        with open(readable(path), "rb") as file:
-            if identity(file.fileno()).size != receipt.size:
-                return f"it has {identity(file.fileno()).size} bytes, and {receipt.size} by its receipt"
-            for piece in iter(lambda: file.read(PIECE), b""):
-                size += len(piece)
-                crc.update(memoryview(piece))
-                md5.update(memoryview(piece))
+        fd = readable(path)
+        try:
+            return file_differs(receipt, fd)
+        finally:
+            os.close(fd)
     except OSError as error:
         return f"cannot be read: {error.strerror}"
-    if receipt.size != size:
-        return f"it has {size} bytes, and {receipt.size} by its receipt"
-    digests = [("CRC64NVME", receipt.crc64nvme, text(crc.digest())), ("md5", receipt.md5, md5.digest().hex())]
-    if not receipt.crc64nvme and not receipt.md5:
-        return "its receipt has no digest to check it by"
-    return _differing(digests)
-
-
-def _differing(pairs: list[tuple[str, str, str]]) -> str:
-    """Of what both know."""
-    return "; ".join(
-        f"{name} {now}, its receipt has {then}" for name, then, now in pairs if then != now and then and now
-    )

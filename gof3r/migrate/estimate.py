@@ -19,9 +19,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
-from gof3r.engine.flow import plan
+from gof3r.engine.flow import plan, sight
 from gof3r.engine.flow.server_copy import MAX_COPY
 from gof3r.engine.s3.replies import is_composite
+from gof3r.engine.values import Seen
 
 from .items import Item, LocalFile
 from .options import NONE, Options
@@ -80,6 +81,9 @@ class Estimate:
             return
         self.received += moved
         dotted, parts = "." in item.source.bucket, parts_of(item.known.etag)
+        seen = Seen(moved, item.known.etag)
+        if seen.etag and not (own.sidecar or own.server_side) and sight.can_be(seen, own.part_size):
+            self.requests["head_object"] -= 1
         if isinstance(item.destination, LocalFile):
             self.requests.update(get(moved, parts, own, dotted))
         elif not own.server_side:

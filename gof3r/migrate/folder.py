@@ -9,6 +9,10 @@ from __future__ import annotations
 
 import os
 import stat
+from dataclasses import replace
+from functools import lru_cache
+
+from .items import Item, LocalFile
 
 
 def obstacle(root: str, path: str) -> str:
@@ -37,6 +41,27 @@ def obstacle(root: str, path: str) -> str:
     if mode and not stat.S_ISREG(mode) and not stat.S_ISLNK(mode):
         return f"{path} is there, and no regular file"
     return ""
+
+
+def settled(item: Item, root: str) -> Item:
+    """``item`` with its destination, if that is a file, as the disk has it: links and ``..`` are followed, so
+    that one file has one name. Where that leads out of ``root`` (empty: anywhere), as it is."""
+    to = item.destination
+    if not isinstance(to, LocalFile) or item.refused:
+        return item
+    folder, name = os.path.split(to.path)
+    path = os.path.join(_real(folder), name)
+    if name in ("", ".", "..") or os.path.islink(path):
+        path = os.path.realpath(to.path)
+    if path == to.path or (root and not path.startswith(f"{root.rstrip('/')}/")):
+        return item
+    return replace(item, destination=LocalFile(path))
+
+
+@lru_cache(maxsize=4096)
+def _real(folder: str) -> str:
+    """A listing has thousands of names for each."""
+    return os.path.realpath(folder)
 
 
 def _mode(path: str) -> int | str:

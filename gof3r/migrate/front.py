@@ -21,9 +21,10 @@ from gof3r.header import parse_header
 from gof3r.places import place
 from gof3r.report import Report, say
 
-from . import inventory, listing, manifest, mapping, selection
+from . import folder, inventory, listing, manifest, mapping, selection
 from .carrying import Carrier
 from .checking import check
+from .deleting import delete_sources
 from .estimate import Estimate
 from .estimate import How as Estimated
 from .here import carry_all, end_left
@@ -75,10 +76,10 @@ def migrate(command: Command, report: Report, environ: Mapping[str, str]) -> Non
         return
     work = _work(command, how, environ)
     if work.mapping is not None and isinstance(work.mapping.destination, LocalFile):
-        how = _how(command, config, work.mapping.destination.path)
+        how = _how(command, config, os.path.realpath(work.mapping.destination.path))
     _check(work, how, environ)
     if "dry-run" in command.flags:
-        _estimate(work, how, report, environ)
+        _estimate(work, how, report, environ, "delete-source" in command.flags)
         return
     crew = _crew(command, how)
     most = resolve.number(command.options, "max-errors", None)
@@ -87,7 +88,7 @@ def migrate(command: Command, report: Report, environ: Mapping[str, str]) -> Non
     path = command.options.get("receipts", RECEIPTS)
     how = replace(how, own=frozenset(os.path.realpath(f"{path}{end}") for end in OWN))
     with Record(f"{path}.journal", path, work.name) as record:
-        _run(work, how, record, report, environ, most, crew)
+        _run(work, how, record, report, environ, most, crew, "delete-source" in command.flags)
 
 
 def _crew(command: Command, how: How) -> tuple[str, int]:
@@ -180,7 +181,7 @@ def _list(work: Work, how: How, take: listing.Take, report: Report, environ: Map
         return listing.given(inventory.items(work.inventory, asked), _below(asked, wanted), take)
     newer = _newer(work, asked, how, report, environ)
     if isinstance(asked.source, LocalFile):
-        return listing.files(asked, wanted, take, report, how.own, newer)
+        return listing.files(asked, wanted, take, report, how.own, newer, selection.passed_over(work.rules))
     order = ordering.list_order(
         how.source, environ, asked.source.bucket, asked.source.key, headers=how.source_headers
     )
@@ -217,15 +218,19 @@ def _run(
     environ: Mapping[str, str],
     most: int | None,
     crew: tuple[str, int],
+    delete: bool,
 ) -> None:
     journal = record.journal
     journal.begin()
     twice: list[Duplicate] = []
 
     def take(items: list[Item]) -> None:
+        items = [folder.settled(item, how.root) for item in items]
         twice.extend(journal.add(items, current=work.is_listed))
 
     count = _list(work, how, take, report, environ)
+    if not count and work.mapping is not None and not any(total.items for total in journal.totals().values()):
+        report.warning(f"there is nothing below {work.mapping.source}")
     for name, source in journal.overlapping() if _is_one_store(how, environ) else ():
         _failed(record, name, MOVED_OVER, f"{name}: it is the source of another, {source}")
     if work.is_listed and not work.if_newer:  # which lists what is left to do only
@@ -235,7 +240,8 @@ def _run(
         _failed(record, each.destination, TWICE, text)
     before = journal.totals()
     todo = before[State.TODO]
-    report.debug(f"{count} listed, {todo.items} to do, {before[State.DONE].items} done")
+    there = before[State.DONE].items + before[State.DELETED].items
+    report.debug(f"{count} listed, {todo.items} to do, {there} done")
     tally = Tally(record, report, most)
     try:
         if any(crew):
@@ -257,7 +263,14 @@ def _run(
         raise
     report.clear()
     record.settle()
-    _conclude(record, tally, before[State.DONE].items, report)
+    moved = f"{tally.carried} objects moved and verified, {human(tally.bytes)}"
+    say(f"gof3r: {moved}, {there} were there before" if there else f"gof3r: {moved}")
+    _tell_failures(record, report)
+    stay = 0
+    if delete:
+        kept = [each.second for each in twice]
+        stay = delete_sources(how, record, report, environ, _is_one_store(how, environ), kept)
+    _conclude(record, stay)
 
 
 def _failed(record: Record, destination: str, cause: str, text: str) -> None:
@@ -268,19 +281,22 @@ def _failed(record: Record, destination: str, cause: str, text: str) -> None:
 
 def _so_far(record: Record) -> str:
     totals = record.journal.totals()
-    done, todo = totals[State.DONE], totals[State.TODO]
-    return f"{done.items} objects are done ({human(done.bytes)}), {todo.items} to do"
+    done, deleted, todo = totals[State.DONE], totals[State.DELETED], totals[State.TODO]
+    size = human(done.bytes + deleted.bytes)
+    return f"{done.items + deleted.items} objects are done ({size}), {todo.items} to do"
 
 
-def _conclude(record: Record, tally: Tally, before: int, report: Report) -> None:
+def _conclude(record: Record, stay: int) -> None:
+    """Raises Gof3rError where something is left to be done."""
     totals = record.journal.totals()
-    done, failed = totals[State.DONE], totals[State.FAILED]
-    there = f", {before} were there before" if before else ""
-    say(f"gof3r: {tally.carried} objects moved and verified, {human(tally.bytes)}{there}")
-    if failed.items:
-        _tell_failures(record, report)
-        every = done.items + failed.items
-        raise Gof3rError(f"migrate: {failed.items} of {every} objects failed; run it again to try them again")
+    failed, left = totals[State.FAILED].items, []
+    if failed:
+        every = failed + totals[State.DONE].items + totals[State.DELETED].items
+        left.append(f"{failed} of {every} objects failed")
+    if stay:
+        left.append(f"{stay} sources are still there")
+    if left:
+        raise Gof3rError(f"migrate: {', '.join(left)}; run it again to try them again")
 
 
 def _tell_failures(record: Record, report: Report) -> None:
@@ -293,7 +309,7 @@ def _tell_failures(record: Record, report: Report) -> None:
 # --- looking ------------------------------------------------------------------
 
 
-def _estimate(work: Work, how: How, report: Report, environ: Mapping[str, str]) -> None:
+def _estimate(work: Work, how: How, report: Report, environ: Mapping[str, str], delete: bool) -> None:
     config = how.config
     connections = int(config.concurrency)
     asked = work.mapping
@@ -335,6 +351,7 @@ def _estimate(work: Work, how: How, report: Report, environ: Mapping[str, str]) 
             f"bytes: {', '.join(moved) or 'none'}",
             f"requests: {estimate.put_class} of the class of PUT, {estimate.get_class} of the class of GET",
             f"time: about {_time(seconds)}, at {rate / 1e6:.0f} MB/s ({connections} connections of 90 MB/s)",
+            *([f"deleted: up to {estimate.objects} sources, when all are moved"] if delete else []),
         ]
     )
 
@@ -347,7 +364,7 @@ def _time(seconds: float) -> str:
 
 def _verify(command: Command, how: How, report: Report, environ: Mapping[str, str]) -> None:
     given = command.options.keys() & {"from", "to", "inventory", "receipts", "max-errors"}
-    if command.arguments or given or command.flags & {"dry-run", "if-newer"}:
+    if command.arguments or given or command.flags & {"dry-run", "delete-source", "if-newer"}:
         raise UsageError("--verify: the receipts say all that is to be checked")
     path = command.options["verify"]
     found = check(path, how.config, how.headers, how.memory, report, environ)

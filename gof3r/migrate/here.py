@@ -17,7 +17,7 @@ def end_left(journal: Journal, carrier: Carrier) -> None:
     for entry, since, kept in left_over(journal):
         carrier.end_uploads(entry.item, since, kept)
         if not kept:
-            journal.uploading(entry.id, None)
+            journal.uploading([(entry.id, None)])
 
 
 def left_over(journal: Journal) -> Iterator[tuple[Entry, float, str]]:

@@ -7,7 +7,8 @@ state::
       ^                |  |                |
       +----release-----+  +--failed--> failed
       +---- begin: a new run ----------+
-      +---- again, add: the source has changed since ---- done
+      +---- again, add: the source has changed since ---- done --deleted--> deleted
+      +---- add: the source is there again ---------------------------------- deleted
 
 SQLite keeps it (WAL: a transaction is there or is not). Items, what says *done*, and which upload is under
 way, are on the disk when the call returns (synchronous=FULL); all else may be lost with the machine's power,
@@ -35,7 +36,7 @@ from gof3r.engine.errors import Gof3rError, UsageError, one_line
 from . import schema
 from .items import Identity, Item, LocalFile, place_of
 from .options import as_text, from_text
-from .states import REFUSED, TWICE, Cause, Done, Duplicate, Entry, Failed, Left, State, Total, left
+from .states import REFUSED, TWICE, Cause, Done, Duplicate, Entry, Failed, Left, Side, State, Total, left
 
 _ENTRY = (
     "id, source, version, destination, options, size, etag, found, mtime, state, attempts, upload, receipt"
@@ -194,11 +195,11 @@ class Journal:
             self._db.executemany("UPDATE item SET state = 1 WHERE id = ?", [(entry.id,) for entry in entries])
         return entries
 
-    def uploading(self, number: int, upload: Left | None) -> None:
-        """Item ``number`` has this multipart upload, None for none any more; on the disk."""
-        text = str(upload) if upload else None
+    def uploading(self, uploads: Iterable[tuple[int, Left | None]]) -> None:
+        """Items, by number, have these multipart uploads, None for none any more; on the disk."""
+        rows = [(str(upload) if upload else None, number) for number, upload in uploads]
         with self._transaction(durable=True):
-            self._db.execute("UPDATE item SET upload = ? WHERE id = ?", (text, number))
+            self._db.executemany("UPDATE item SET upload = ? WHERE id = ?", rows)
 
     def done(self, done: Iterable[Done], confirmed: int) -> None:
         """These are done, and the receipts are taken in up to byte ``confirmed``; on the disk. Receipts
@@ -222,13 +223,20 @@ class Journal:
             )
             self._say("confirmed", confirmed)
 
+    def deleted(self, numbers: Iterable[int]) -> None:
+        """The sources of these, which are done, are deleted."""
+        with self._transaction():
+            self._db.executemany(
+                "UPDATE item SET state = 4 WHERE id = ? AND state = 2", [(number,) for number in numbers]
+            )
+
     def failed(self, failed: Iterable[Failed]) -> None:
         """These have failed for this run, or until ``again``."""
         rows = [(_plain(it.cause), _plain(it.text), it.id) for it in failed]
         with self._transaction():
             self._db.executemany(
                 "UPDATE item SET state = 3, attempts = attempts + 1, cause = ?, text = ? "
-                "WHERE id = ? AND state <> 2",
+                "WHERE id = ? AND state NOT IN (2, 4)",
                 rows,
             )
 
@@ -281,6 +289,19 @@ class Journal:
         """Up to ``count`` items in ``state`` with a number above ``after``, by number: page by page, as the
         items may change meanwhile."""
         return self._entries(f"state = {int(state)} AND id > ? ORDER BY id LIMIT {int(count)}", after)
+
+    def sharing(self, source: str) -> list[Entry]:
+        """All items that come from ``source``, in any version, by number."""
+        with self._told():
+            self._db.execute(schema.BY_SOURCE)  # now, not before: only who deletes asks
+        return self._entries("source = ? ORDER BY id", _raw(source))
+
+    def buckets(self, side: Side, *states: State) -> list[Entry]:
+        """One of the items in ``states`` for each bucket that they come from, or go to; one for all files."""
+        among = ", ".join(str(int(state)) for state in states)
+        bucket = schema.BUCKET.format(side)
+        where = f"id IN (SELECT min(id) FROM item WHERE state IN ({among}) GROUP BY {bucket}) AND id > ?"
+        return self._entries(f"{where} ORDER BY id", 0)
 
     def uploads(self) -> list[Entry]:
         """All that have left a multipart upload, which somebody must resume or abort."""

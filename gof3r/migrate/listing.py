@@ -105,18 +105,18 @@ def files(
     report: Report,
     own: Collection[str],
     newer: Newer = any_age,
+    passed_over: Wanted = lambda folder: False,
 ) -> int:
     """The regular files below the source of ``asked``, links followed to files but not to directories; how
-    many there were. ``own``: real paths of files that are left out. Others than regular files are named in a
+    many there were. ``own``: real paths of files that are left out. ``passed_over``: directories that are not
+    looked into. Others than regular files are named in a
     warning. Raises Gof3rError where a directory cannot be read."""
     assert isinstance(asked.source, LocalFile)
-    count = 0
+    root, count = asked.source.path, 0
 
     def found() -> Iterator[Item]:
         nonlocal count
-        for name, status in _walk(
-            asked.source.path if isinstance(asked.source, LocalFile) else "", "", report
-        ):
+        for name, status in _walk(root, "", report, passed_over):
             count += 1
             path = os.path.realpath(f"{asked.source}/{name}") if own else ""
             if wanted(name) and newer(name, status.st_mtime) and path not in own:
@@ -163,7 +163,7 @@ class _Times(Quiet):
             self.found[entry.key.removeprefix(self._prefix)] = entry.modified
 
 
-def _walk(root: str, below: str, report: Report) -> Iterator[tuple[str, os.stat_result]]:
+def _walk(root: str, below: str, report: Report, passed_over: Wanted) -> Iterator[tuple[str, os.stat_result]]:
     """Names relative to ``root``, in the order of their bytes within each directory."""
     folder = os.path.join(root, below)
     try:
@@ -175,7 +175,8 @@ def _walk(root: str, below: str, report: Report) -> Iterator[tuple[str, os.stat_
         name = f"{below}{entry.name}"
         try:
             if entry.is_dir(follow_symlinks=False):
-                yield from _walk(root, f"{name}/", report)
+                if not passed_over(f"{name}/"):
+                    yield from _walk(root, f"{name}/", report, passed_over)
             elif entry.is_file():
                 yield name, entry.stat()
             else:

@@ -13,7 +13,7 @@ from gof3r import ordering
 from gof3r.config import Config, parse_size
 from gof3r.engine import orders
 from gof3r.engine.errors import UsageError
-from gof3r.engine.values import Header, Target
+from gof3r.engine.values import Header, Seen, Target
 
 from .items import Item, LocalFile, S3Object
 from .options import config_for
@@ -68,11 +68,13 @@ class Orders:
             assert isinstance(to, S3Object)
             return replace(order, target=replace(order.target, key=to.key))
         assert isinstance(source, S3Object)
+        known = item.known
+        seen = Seen(known.size, known.etag) if known.size and known.etag else None
         if isinstance(order, orders.Get):
-            return replace(order, target=_at(order.target, source))
+            return replace(order, target=_at(order.target, source), seen=seen)
         assert isinstance(to, S3Object)
         target = replace(order.target, key=to.key)
-        return replace(order, source=_at(order.source, source), target=target)
+        return replace(order, source=_at(order.source, source), target=target, seen=seen)
 
     def _ordered(self, item: Item) -> orders.Put | orders.Get | orders.Copy:
         """Nothing is written beside the objects, and nothing is taken unproven. Raises UsageError."""

@@ -186,7 +186,7 @@ def read(path: str) -> Iterator[tuple[int, Receipt]]:
         with open(path, "rb") as file:
             for number, line in enumerate(iter(lambda: file.readline(MAX_LINE + 1), b""), 1):
                 if not line.endswith(b"\n"):
-                    todo = "it is cut off (the migration, run again, puts it right)"
+                    todo = "it is cut off: run the migration again, which writes it anew or says what is lost"
                     raise UsageError(one_line(f"{path}: line {number}: {todo}"))
                 yield position, from_line(line, f"{path}: line {number}")
                 position += len(line)

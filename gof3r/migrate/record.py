@@ -11,6 +11,8 @@ Times are monotonic seconds, from the caller.
 
 from __future__ import annotations
 
+import contextlib
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import islice
@@ -20,7 +22,7 @@ from gof3r.engine.errors import UsageError, one_line
 from .appended import Appended
 from .journal import Journal
 from .receipts import Receipt
-from .states import Done, State
+from .states import Done, Entry, State
 
 _BATCH = 1000
 """Receipts taken in by one transaction."""
@@ -32,6 +34,7 @@ class Record:
 
     def __init__(self, journal: str, receipts: str, work: str) -> None:
         """Raises UsageError where one of them is in use, or is another's."""
+        is_new = not os.path.exists(journal)
         self.journal = Journal(journal, work)
         try:
             self._receipts = Appended(receipts)
@@ -42,6 +45,9 @@ class Record:
                 raise
         except BaseException:
             self.journal.close()
+            if is_new:  # of nothing
+                with contextlib.suppress(OSError):
+                    os.unlink(journal)
             raise
         self._arrived: dict[int, Done] = {}
 
@@ -59,7 +65,8 @@ class Record:
             entry = self.journal.entry(str(receipt.destination))
             if entry is None:
                 why = f"a receipt of {receipt.destination}, which the journal does not know"
-                raise UsageError(one_line(f"{name}: {why}: are they of one migration?"))
+                todo = "put its journal back, or begin anew with other --receipts"
+                raise UsageError(one_line(f"{name}: {why}: {todo}"))
             yield Done(entry.id, position, receipt.identity)
 
     def __enter__(self) -> Record:
@@ -76,13 +83,24 @@ class Record:
         """Item ``number`` has arrived and is verified. False where it has a receipt already, of this source:
         then nothing is written. It is done when ``settle`` has returned. Raises Gof3rError."""
         entry = None if number in self._arrived else self.journal.by_number(number)
-        if entry is None or entry.state is State.DONE:
+        if entry is None or entry.state in (State.DONE, State.DELETED):
             return False
         if str(receipt.destination) != str(entry.item.destination):
             raise ValueError(f"item {number} is {entry.item.destination}, not {receipt.destination}")
         position = self._receipts.add(replace(receipt, supersedes=entry.receipt), now)
         self._arrived[number] = Done(number, position, receipt.identity)
         return True
+
+    def receipt(self, entry: Entry) -> Receipt:
+        """Of ``entry``, which is done, as the file has it now. Raises UsageError for what is not its own."""
+        assert entry.receipt is not None
+        receipt = self._receipts.read(entry.receipt)
+        item = entry.item
+        if (str(receipt.source), str(receipt.destination)) != (str(item.source), str(item.destination)):
+            raise UsageError(
+                one_line(f"the receipt at byte {entry.receipt} is that of {receipt.destination}: put it back")
+            )
+        return receipt
 
     @property
     def due(self) -> float | None:

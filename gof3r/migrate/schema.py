@@ -13,7 +13,7 @@ from gof3r.engine.errors import UsageError, one_line
 APPLICATION = 0x676F3372
 """PRAGMA application_id, "go3r": a database of somebody else's is not touched."""
 
-FORMAT = 2
+FORMAT = 3
 """PRAGMA user_version: another number for other tables."""
 
 LARGEST = 2**62
@@ -22,6 +22,13 @@ LARGEST = 2**62
 RANK = f"coalesce(size, {LARGEST})"
 
 TODO = f"CREATE INDEX IF NOT EXISTS todo ON item ({RANK} DESC, id) WHERE state = 0"
+
+BY_SOURCE = "CREATE INDEX IF NOT EXISTS by_source ON item (source)"
+
+BUCKET = (
+    "CASE WHEN substr({0}, 1, 1) = x'2f' THEN x'2f' ELSE substr({0}, 1, 5 + instr(substr({0}, 6), x'2f')) END"
+)
+"""Of a place's text: ``s3://BUCKET/``, or ``/`` of a file."""
 
 _TABLES = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -52,7 +59,7 @@ CREATE TABLE total (
     bytes INTEGER NOT NULL DEFAULT 0,
     unknown INTEGER NOT NULL DEFAULT 0
 );
-INSERT INTO total (state) VALUES (0), (1), (2), (3);
+INSERT INTO total (state) VALUES (0), (1), (2), (3), (4);
 CREATE TRIGGER added AFTER INSERT ON item BEGIN
     UPDATE total SET
         items = items + 1, bytes = bytes + coalesce(NEW.size, 0), unknown = unknown + (NEW.size IS NULL)
@@ -90,7 +97,9 @@ def add(current: bool) -> str:
     known of its source is how it is now."""
     same = "item.source = excluded.source AND item.version = excluded.version"
     same += " AND item.options = excluded.options" + (f" AND ({_EQUAL})" if current else "")
-    stays = f"(excluded.state <> 3 AND (item.state = 1 OR (item.state = 2 AND {same})))"
+    # What is deleted, and listed as it is now, is there again: it is moved again.
+    done = "item.state = 2" if current else "item.state IN (2, 4)"
+    stays = f"(excluded.state <> 3 AND (item.state = 1 OR ({done} AND {same})))"
     news = f"NOT {stays} AND (excluded.size IS NOT NULL OR excluded.etag <> '' OR excluded.mtime IS NOT NULL)"
     known = ", ".join(
         f"{name} = CASE WHEN {news} THEN excluded.{name} ELSE item.{name} END"
@@ -115,7 +124,7 @@ def seen(current: bool) -> str:
     )
     return f"""
         UPDATE item SET seen = ? WHERE destination = ? AND seen < ? AND state <> 3 AND ? <> 3
-            AND source = ? AND version = ? AND options = ? {known if current else ""}
+            AND source = ? AND version = ? AND options = ? {f"AND state <> 4 {known}" if current else ""}
     """
 
 

@@ -44,6 +44,21 @@ def wanted(rules: Sequence[Rule]) -> Callable[[str], bool]:
     return decide
 
 
+def passed_over(rules: Sequence[Rule]) -> Callable[[str], bool]:
+    """Whether nothing below a folder, whose name ends in a slash, can be wanted."""
+
+    def decide(folder: str) -> bool:
+        for rule in reversed(rules):
+            if rule.include:  # which may match anything below
+                return False
+            # What a star at the end ends matches whatever follows.
+            if rule.pattern.endswith("*") and fnmatch.fnmatchcase(folder, rule.pattern):
+                return True
+        return False
+
+    return decide
+
+
 def _compiled(rule: Rule) -> str:
     pattern = fnmatch.translate(rule.pattern)
     try:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import Literal
 from urllib.parse import quote, unquote
 
 from gof3r.engine.values import Begun
 
 from .items import Identity, Item
+
+Side = Literal["source", "destination"]
 
 
 class State(IntEnum):
@@ -18,6 +21,8 @@ class State(IntEnum):
     UNDER_WAY = 1
     DONE = 2
     FAILED = 3
+    DELETED = 4
+    """Done, and its source is deleted."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ was taken and has come to neither is to do again.
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 from gof3r.engine.errors import Gof3rError
 from gof3r.engine.flow.events import Progress
@@ -63,15 +64,17 @@ class Tally:
 
     # --- what a carrier tells ------------------------------------------------------------------
 
-    def began(self, entry: Entry) -> None:
-        now = self._begun[entry.id] = float(int(time.time()))
-        self._record.journal.uploading(entry.id, Left(now, entry.left.begun if entry.left else None))
+    def began(self, entries: Sequence[Entry]) -> None:
+        now = float(int(time.time()))
+        self._begun |= {entry.id: now for entry in entries}
+        left = ((entry.id, Left(now, entry.left.begun if entry.left else None)) for entry in entries)
+        self._record.journal.uploading(left)
 
     def uploading(self, entry: Entry, begun: Begun, since: float = 0.0) -> None:
         """``since``: the epoch second from which on it may be, of what ``began`` was not told of: an object
         that is larger than anybody knew."""
         then = self._begun.setdefault(entry.id, float(int(since)))
-        self._record.journal.uploading(entry.id, Left(then, begun))
+        self._record.journal.uploading([(entry.id, Left(then, begun))])
 
     def arrived(self, entry: Entry, receipt: Receipt) -> None:
         if self._record.arrived(entry.id, receipt, time.monotonic()):
@@ -84,7 +87,7 @@ class Tally:
     def failed(self, entry: Entry, cause: str, text: str, kept: bool) -> None:
         """Raises Stopped."""
         if entry.id in self._begun and not kept:  # else it is gone on with, or ended, by the next run
-            self._record.journal.uploading(entry.id, None)
+            self._record.journal.uploading([(entry.id, None)])
         self._record.journal.failed([Failed(entry.id, cause, text)])
         self._forget(entry)
         self.failures += 1

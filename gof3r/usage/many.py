@@ -80,6 +80,8 @@ Options:
   --dry-run               Say what would be moved, and what it would take.
   --if-newer              Only what was modified after what is at its
                           destination, or is not there (with --from).
+  --delete-source         In the end, delete the source of all that is done,
+                          if it and its destination are as they were then.
   --max-errors=N          Stop after more than N failures.
   --scheduler=ADDRESS     Share it among the workers of this Dask scheduler,
                           tcp://HOST:8786 (`dask worker --resources gof3r=1`).

@@ -175,7 +175,10 @@ class Live:
 
     def wait(self, seconds: float = PATIENCE) -> int:
         """As ``end``, with standard input left open."""
-        code = self.process.wait(seconds)
+        try:
+            code = self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"it does not end: {self.said[-20:]}") from None
         left = self.family()
         assert not left, f"processes are left: {left}"
         for thread in self._threads:

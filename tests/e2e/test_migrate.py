@@ -205,14 +205,14 @@ def test_killed_again_and_again_it_goes_on(
 ) -> None:
     server, their = other
     made = fill(their, server.bucket, 60)
-    for number in range(2):
+    for number in range(6):  # more than lanes
         made[f"large{number}"] = noise(2 * PART + number)
         their.put_object(Bucket=server.bucket, Key=f"from/large{number}", Body=made[f"large{number}"])
     profile = f"[old]\naws_access_key_id={server.access_key}\naws_secret_access_key={server.secret_key}\n"
     (tmp_path / "credentials").write_text(profile)
     env = {"AWS_SHARED_CREDENTIALS_FILE": str(tmp_path / "credentials")}
     words = ["migrate", f"--from=s3://{server.bucket}/from/", f"--to=s3://{bucket}/to", *SMALL]
-    words += [f"--source-endpoint={server.endpoint}", "--source-profile=old", "--limit-rate=20MB"]
+    words += [f"--source-endpoint={server.endpoint}", "--source-profile=old", "--limit-rate=60MB"]
     path = tmp_path / RECEIPTS
     before: list[bytes] = []
     for count in (0, 1, 2, 20, 40, 50):
@@ -290,6 +290,38 @@ def test_a_copy_that_was_killed_is_gone_on_with(
     assert stored(boto, bucket, "to/large") == noise(4 * PART)
     assert boto.head_object(Bucket=bucket, Key="to/large")["Metadata"] == {"colour": "red"}
     assert uploads.pending() == []
+
+
+def test_copies_that_were_killed_side_by_side_are_gone_on_with(
+    start: Start,
+    relay: Relay,
+    other: tuple[LocalS3, S3Client],
+    boto: S3Client,
+    bucket: str,
+    uploads: Uploads,
+    tmp_path: Path,
+) -> None:
+    server, their = other
+    made = {str(number): noise(3 * PART + number) for number in range(3)}
+    for name, data in made.items():
+        their.put_object(Bucket=server.bucket, Key=f"from/{name}", Body=data)
+    profile = f"[old]\naws_access_key_id={server.access_key}\naws_secret_access_key={server.secret_key}\n"
+    (tmp_path / "credentials").write_text(profile)
+    env = {"AWS_SHARED_CREDENTIALS_FILE": str(tmp_path / "credentials")}
+    words = ["migrate", f"--from=s3://{server.bucket}/from/", f"--to=s3://{bucket}/to", "-s", "5MiB"]
+    words += ["-c", "2", f"--source-endpoint={server.endpoint}", "--source-profile=old", "--debug"]
+    relay.hold(r"PUT \S*partNumber=3&")
+    live = start(*words, env=env)
+    until(lambda: len(uploads.pending()) == 2, "two uploads are under way")
+    relay.held()
+    live.process.kill()
+    live.process.wait()
+    before = relay.sent
+    code, again = start.run(*words, env=env)
+    assert code == 0, again.said
+    assert relay.sent - before < 8 * PART, "of nine parts what was there was not sent again"
+    check(boto, bucket, made)
+    assert uploads.pending() == [] and len(receipts(tmp_path)) == 3
 
 
 @pytest.mark.parametrize("how", ["its bytes", "its metadata", "its size"])
@@ -596,3 +628,85 @@ def test_what_is_no_regular_file_is_a_failure(
     (tmp_path / "up.jsonl").write_text("{}")
     code, live = start.run("migrate", "/dev/stdin", stdin=b"a,s3://b/c")
     assert (code, "is read twice" in live.said[0]) == (2, True)
+
+
+# --- what the disk says ------------------------------------------------------------------
+
+
+def test_two_spellings_of_one_file_are_one_destination(
+    start: Start, boto: S3Client, bucket: str, tmp_path: Path
+) -> None:
+    for key in ("1", "2", "3", "4"):
+        boto.put_object(Bucket=bucket, Key=key, Body=key.encode())
+    (tmp_path / "o").mkdir()
+    (tmp_path / "link").symlink_to("o")
+    (tmp_path / "o" / "other").symlink_to("file")
+    b = f"s3://{bucket}"
+    lines = [f"{b}/1,o/file", f"{b}/2,o/../o/file", f"{b}/3,link/file", f"{b}/4,o/other"]
+    (tmp_path / "manifest").write_text("\n".join(lines) + "\n")
+    code, live = start.run("migrate", "manifest")
+    assert code == 1
+    assert any("two sources for one destination" in line for line in live.said), live.said
+    assert not (tmp_path / "o" / "file").exists()
+    assert receipts(tmp_path) == {}
+
+
+def test_a_directory_behind_a_link_takes_what_is_moved(
+    start: Start, boto: S3Client, bucket: str, tmp_path: Path
+) -> None:
+    made = fill(boto, bucket, 3)
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to("real")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "real" / "0").symlink_to(tmp_path / "out")
+    code, live = start.run("migrate", f"--from=s3://{bucket}/from", "--to=link")
+    assert code == 1
+    assert any("leads out of" in line for line in live.said), live.said
+    found = {str(path.relative_to(tmp_path / "real")) for path in (tmp_path / "real").rglob("*/*")}
+    assert found == {name for name in made if not name.startswith("0/")}
+    assert not list((tmp_path / "out").iterdir())
+
+
+def test_what_is_not_wanted_need_not_be_readable(
+    start: Start, boto: S3Client, bucket: str, tmp_path: Path
+) -> None:
+    (tmp_path / "files" / "private").mkdir(parents=True)
+    (tmp_path / "files" / "a").write_bytes(b"a")
+    long, fd = "n" * 200, os.open(tmp_path / "files" / "private", os.O_RDONLY)
+    for _ in range(25):  # a path that no system call takes fails for root as well
+        os.mkdir(long, dir_fd=fd)
+        below = os.open(long, os.O_RDONLY, dir_fd=fd)
+        os.close(fd)
+        fd = below
+    os.close(fd)
+    words = ("migrate", "--from=files", f"--to=s3://{bucket}/to")
+    code, live = start.run(*words, "--receipts=all")
+    assert (code, "cannot list" in live.error) == (1, True), live.said
+    code, live = start.run(*words, "--exclude=private/*")
+    assert code == 0, live.said
+    check(boto, bucket, {"a": b"a"})
+
+
+def test_nothing_to_move_is_told(start: Start, bucket: str, tmp_path: Path) -> None:
+    code, live = start.run("migrate", f"--from=s3://{bucket}/form", "--to=to")
+    assert code == 0
+    assert live.said[0] == f"gof3r warning: there is nothing below s3://{bucket}/form/"
+
+
+def test_receipts_that_cannot_be_leave_no_journal(start: Start, bucket: str, tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    code, live = start.run("migrate", f"--from=s3://{bucket}/x", "--to=to", "--receipts=folder")
+    assert code == 2, live.said
+    assert not (tmp_path / "folder.journal").exists()
+
+
+def test_receipts_without_their_journal_are_told(
+    start: Start, boto: S3Client, bucket: str, tmp_path: Path
+) -> None:
+    fill(boto, bucket, 2)
+    assert start.run(*between(bucket))[0] == 0
+    (tmp_path / f"{RECEIPTS}.journal").unlink()
+    code, live = start.run(*between(bucket))
+    assert code == 2, live.said
+    assert "put its journal back, or begin anew with other --receipts" in live.said[0]
+    assert not (tmp_path / f"{RECEIPTS}.journal").exists()

@@ -7,6 +7,7 @@ import os
 import signal
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 from urllib.parse import urlsplit
 
@@ -17,10 +18,10 @@ from gof3r.engine import orders
 from gof3r.engine.errors import Gof3rError
 from gof3r.engine.flow.events import Receipt
 from gof3r.engine.spans import Split, StoredPart
-from gof3r.engine.values import Credentials, Endpoint, Role, Target
+from gof3r.engine.values import Begun, Credentials, Endpoint, Role, Target
 from tests.conftest import Server
 from tests.e2e.conftest import Uploads, etag, stored
-from tests.e2e.live import PART, noise
+from tests.e2e.live import PART, noise, until
 from tests.e2e.relay import Relay
 from tests.e2e.test_copy import LIKE, described, upload
 from tools.local_s3 import LocalS3
@@ -138,3 +139,104 @@ def test_a_source_that_has_changed_fails_the_span_and_the_upload_is_ended_by_its
     assert uploads.pending() == [of.upload_id]
     carried_out(orders.Uploads(copy.target, upload_id=of.upload_id, abort=True, terms=copy.terms))
     assert uploads.pending() == []
+
+
+HAD = {1, 2, 3, 4, 5, 6, 8}
+
+
+def half_sent(copy: orders.Copy, relay: Relay, uploads: Uploads) -> Split:
+    """Begun, and killed when the parts ``HAD`` were stored."""
+    of = split(copy)
+    sent(copy, of, 1, 4)
+    relay.hold(r"PUT \S*partNumber=7&")
+    with Engine(orders.Span(copy, of, 5, 8)) as engine:
+        relay.held()
+        until(lambda: uploads.parts() == HAD, "all but one of the second span are stored")
+        os.killpg(engine._process.pid, signal.SIGKILL)
+        with pytest.raises(Gof3rError, match="killed by signal 9"):
+            engine.result()
+    return of
+
+
+def test_what_was_killed_is_begun_again_and_only_what_is_not_there_is_sent(
+    make: Make, relay: Relay, boto: S3Client, bucket: str, uploads: Uploads
+) -> None:
+    copy = make(SIZE)
+    of = half_sent(copy, relay, uploads)
+    copy = replace(copy, begun=of.begun)
+    again = split(copy)
+    assert again == replace(of, resumed=True)
+    before = relay.sent
+    spans = [sent(copy, again, first, last) for first, last in ((5, 8), (9, 12), (1, 3), (4, 4))]
+    listed = {each.part.number for span in spans for each in span if each.listed}
+    assert listed == HAD
+    assert relay.sent - before < (PARTS - len(HAD)) * PART + PART // 2, "what was there was not sent again"
+    receipt = carried_out(orders.Finish(copy, again, tuple(each for span in spans for each in span)))
+    assert isinstance(receipt, Receipt)
+    assert receipt.etag == etag(noise(SIZE)) and receipt.there == len(HAD) * PART
+    assert stored(boto, bucket, "to") == noise(SIZE)
+    assert described(boto, bucket, "to") == LIKE
+    assert uploads.pending() == []
+
+
+def test_what_several_have_begun_one_goes_on_with(
+    make: Make, relay: Relay, boto: S3Client, bucket: str, uploads: Uploads
+) -> None:
+    copy = make(SIZE)
+    of = half_sent(copy, relay, uploads)
+    before = relay.sent
+    receipt = carried_out(replace(copy, resume=True, begun=of.begun))
+    assert isinstance(receipt, Receipt) and receipt.there == len(HAD) * PART
+    assert relay.sent - before < (PARTS - len(HAD)) * PART + PART // 2, "what was there was not sent again"
+    assert receipt.etag == etag(noise(SIZE))
+    assert stored(boto, bucket, "to") == noise(SIZE)
+    assert described(boto, bucket, "to") == LIKE
+    assert uploads.pending() == []
+
+
+def test_what_one_has_begun_several_go_on_with(
+    make: Make, relay: Relay, boto: S3Client, bucket: str, uploads: Uploads
+) -> None:
+    copy = make(4 * PART)
+    copy = replace(copy, resume=True, terms=replace(copy.terms, concurrency=1))
+    relay.hold(r"PUT \S*partNumber=3&")
+    with Engine(copy) as engine:
+        one = next(engine.shown())
+        assert isinstance(one, Begun)
+        relay.held()
+        os.killpg(engine._process.pid, signal.SIGKILL)
+    copy = replace(copy, begun=one)
+    of = split(copy)
+    assert of.resumed and of.begun == one
+    spans = sent(copy, of, 1, 2), sent(copy, of, 3, 4)
+    assert {each.part.number for span in spans for each in span if each.listed} == {1, 2}
+    carried_out(orders.Finish(copy, of, (*spans[0], *spans[1])))
+    assert stored(boto, bucket, "to") == noise(4 * PART)
+    assert uploads.pending() == []
+
+
+def test_a_source_that_has_changed_is_begun_anew(
+    make: Make, other: tuple[LocalS3, S3Client], boto: S3Client, bucket: str, uploads: Uploads
+) -> None:
+    copy = make(2 * PART)
+    of = split(copy)
+    sent(copy, of, 1, 1)
+    server, their = other
+    their.put_object(Bucket=server.bucket, Key="from", Body=noise(2 * PART)[::-1])
+    with pytest.raises(Gof3rError, match="412") as raised:
+        sent(copy, of, 2, 2)
+    assert raised.value.kept == ""
+    again = split(replace(copy, begun=of.begun))
+    assert uploads.pending() == [again.upload_id] and again.upload_id != of.upload_id and not again.resumed
+    carried_out(orders.Finish(copy, again, sent(copy, again, 1, 2)))
+    assert stored(boto, bucket, "to") == noise(2 * PART)[::-1]
+
+
+def test_what_fails_names_the_upload_that_is_kept_also_to_who_has_started_the_engine(
+    make: Make, uploads: Uploads
+) -> None:
+    copy = make(PART + 1)
+    of = split(copy)
+    with pytest.raises(Gof3rError, match="the parts are 1 to 2, not 2 to 3") as raised:
+        sent(copy, of, 2, 3)
+    assert [raised.value.kept] == uploads.pending() == [of.upload_id]

@@ -194,6 +194,8 @@ def test_a_split_object_that_kills_machines_fails(tmp_path: Path, stage: type) -
     site = Site(tmp_path, [of_size(1, SPLIT), of_size(2, 1)])
     site.yard.fate = fates(stage, then="half")
     assert site.run() == {State.DONE: 1, State.FAILED: 1}
+    site.check({"s3://dst/key 1"})
+    assert site.again() == {State.DONE: 2}
     site.check()
 
 

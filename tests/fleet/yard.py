@@ -18,7 +18,7 @@ from gof3r.engine.spans import Split, StoredPart, Unsplit
 from gof3r.engine.values import Begun, Part
 from gof3r.fleet.cluster import Lost, News
 from gof3r.fleet.errand import Arrived, Carry, EndUploads, Errand, Outcome, Refused
-from gof3r.migrate.carrying import is_alone, kind
+from gof3r.migrate.carrying import in_parts, kind
 from gof3r.migrate.states import Entry
 from tests.migrate.samples import receipt_of
 
@@ -57,7 +57,7 @@ class Store:
 
     def is_large(self, entry: Entry) -> bool:
         size = self.sizes.get(str(entry.item.destination), entry.item.known.size) or 0
-        return is_alone(entry, self.part_size) or size > self.part_size
+        return in_parts(entry, self.part_size) or size > self.part_size
 
 
 @dataclass(slots=True)
@@ -164,10 +164,11 @@ class Yard:
         """The store wants none of it."""
         what = under.errand.what
         if isinstance(what, Carry):
-            refused = (
-                Refused(entry.id, "AccessDenied", f"{entry.item.destination}: no", False)
-                for entry in what.entries
-            )
+            there = set(self.store.uploads.values())
+            names = [(entry.id, str(entry.item.destination)) for entry in what.entries]
+            refused = [
+                Refused(number, "AccessDenied", f"{name}: no", name in there) for number, name in names
+            ]
             return Outcome(refused=tuple(refused))
         return Outcome(error="no", cause="AccessDenied")
 
@@ -187,24 +188,24 @@ class Yard:
                 if target in store.unsplit:
                     return done(Unsplit("only its md5 proves it"))
                 size, each = store.sizes[target], store.part_size
-                parts = tuple(
-                    Part(number + 1, at, min(each, size - at))
-                    for number, at in enumerate(range(0, size, each))
-                )
-                return done(Split(store.begin(target), size, "e", "", parts, (), ("md5",), ("md5",)))
+                cuts = enumerate(range(0, size, each), 1)
+                parts = tuple(Part(number, at, min(each, size - at)) for number, at in cuts)
+                resumed = copy.begun is not None and copy.begun.upload_id in store.uploads
+                begun = copy.begun if copy.begun and resumed else Begun(store.begin(target), "e", "h")
+                return done(Split(begun, size, "", parts, (), ("md5",), ("md5",), resumed))
             case orders.Span(_, split, first, last):
-                if split.upload_id not in store.uploads:
+                if split.begun.upload_id not in store.uploads:
                     return done(error="no such upload")
                 middle = first if half else last
-                store.parts[split.upload_id].update(range(first, middle + 1))
+                store.parts[split.begun.upload_id].update(range(first, middle + 1))
                 sent = split.parts[first - 1 : last]
-                return done(tuple(StoredPart(part, f"{part.number}", "", False, {}) for part in sent))
+                return done(tuple(StoredPart(part, "e", "", False, split.resumed, {}) for part in sent))
             case orders.Finish(_, split, stored):
                 assert sorted(it.part.number for it in stored) == [it.number for it in split.parts]
-                assert {part.number for part in split.parts} == store.parts[split.upload_id]
-                if not half and split.upload_id in store.uploads:
-                    store.complete(split.upload_id)  # again: it is there, and proven
-                return done(events.Receipt(split.size, "etag-64", ("md5",), source_etag=split.etag))
+                assert {part.number for part in split.parts} == store.parts[split.begun.upload_id]
+                if not half and split.begun.upload_id in store.uploads:
+                    store.complete(split.begun.upload_id)  # again: it is there, and proven
+                return done(events.Receipt(split.size, "etag-64", ("md5",), source_etag=split.begun.etag))
             case orders.Uploads(_, _, upload_id, abort):
                 assert abort
                 if not half:

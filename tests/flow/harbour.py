@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from random import Random
@@ -32,7 +32,7 @@ from gof3r.engine.flow.events import (
 )
 from gof3r.engine.flow.feed import Feed
 from gof3r.engine.flow.incoming import Incoming
-from gof3r.engine.flow.lane import Carried, Teller
+from gof3r.engine.flow.lane import Carried, Said, Teller
 from gof3r.engine.flow.lanes import Lanes, Task
 from gof3r.engine.flow.outgoing import Outgoing
 from gof3r.engine.flow.passing import Passing
@@ -43,7 +43,7 @@ from gof3r.engine.flow.slots import Ledger, stride
 from gof3r.engine.flow.upload import Upload
 from gof3r.engine.flow.verify import judge
 from gof3r.engine.s3 import checksums
-from gof3r.engine.values import Failure, Job, Outcome, Response
+from gof3r.engine.values import Begun, Failure, Job, Outcome, Response, Seen
 from tests.flow.scripts import Die, Hang, Script, honest
 from tests.flow.store import SOURCE, TARGET, Store
 from tests.flow.stream import Memory
@@ -77,7 +77,13 @@ class Harbour:
         attempts: int = 4,
         seed: int = 0,
         kind: str = "copy",
+        listed: Mapping[int, Seen] | None = None,
+        version_id: str = "",
+        most: int = 0,
+        left: Begun | None = None,
     ) -> None:
+        listed = listed or {}
+
         self.store = store
         self.memory = Memory(lanes * stride(size))
         self.random = Random(seed)
@@ -98,14 +104,23 @@ class Harbour:
             return Upload(target, parts, headers=(), digests=BOTH, sidecar=sidecar), parts
 
         def get(number: int, ledger: Ledger) -> tuple[Teller, Feed]:
-            source, parts = replace(SOURCE, key=str(number)), Incoming(ledger)
-            story = Download(source, parts, part_size=size, digests=BOTH, sidecar=sidecar, unproven=False)
+            source, parts = replace(SOURCE, key=str(number), version_id=version_id), Incoming(ledger)
+            story = Download(
+                source,
+                parts,
+                part_size=size,
+                digests=BOTH,
+                sidecar=sidecar,
+                unproven=False,
+                seen=listed.get(number),
+                serial=bool(most),
+            )
             return story, parts
 
         def copy(number: int, ledger: Ledger) -> tuple[Teller, Feed]:
             parts = Passing(ledger)
             story = Copy(
-                replace(SOURCE, key=str(number)),
+                replace(SOURCE, key=str(number), version_id=version_id),
                 replace(TARGET, key=str(number)),
                 parts,
                 headers=(),
@@ -115,15 +130,22 @@ class Harbour:
                 if_none_match=if_none_match,
                 server_side=server_side,
                 part_size=size,
+                seen=listed.get(number),
+                resume=bool(most),
+                serial=bool(most),
+                begun=left,
             )
             return story, parts
 
         begin = {"put": put, "get": get, "copy": copy}[kind]
         tasks = [Task(partial(begin, number), kind == "get") for number in range(count)]
-        self.lanes = Lanes("", tasks, lanes=lanes, size=size, dispatch=self.dispatch, signers=self.signers)
+        self.lanes = Lanes(
+            "", tasks, lanes=lanes, size=size, dispatch=self.dispatch, signers=self.signers, most=most
+        )
         self.scripts: dict[str, list[Script]] = {}
         self.before: Callable[[], Event | None] = lambda: None
         self.carried: dict[int, Carried] = {}
+        self.said: list[Said] = []
         self.warnings: list[str] = []
         self.finish: Finish | None = None
         self.files: dict[int, bytes] = {}
@@ -255,6 +277,8 @@ class Harbour:
                         self._heard.append(
                             judge(Outcome(entry[1], entry[0], failure=Failure("transport", SLOW)))
                         )
+                case Show(Said() as said):
+                    self.said.append(said)
                 case Show(value):
                     assert isinstance(value, Carried) and value.number not in self.carried
                     self.carried[value.number] = value

@@ -8,11 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gof3r.engine.errors import Interrupted
+from gof3r.engine.errors import Interrupted, TransferError, Unfit
 from gof3r.engine.flow import plan
 from gof3r.engine.flow.events import CollectorLost, Signalled
-from gof3r.engine.flow.lane import Unfit
-from gof3r.engine.values import Failure
+from gof3r.engine.values import Begun, Failure
 from tests.flow.harbour import STARTED, Harbour, source_path, target_path
 from tests.flow.scripts import RESET, Die, Hang, after, instead, saying
 from tests.flow.store import Store, error
@@ -170,6 +169,58 @@ def test_an_object_of_parts_keeps_them() -> None:
     harbour = Harbour(store, 1).run()
     assert arrived(harbour) == {0}
     assert store.objects[target_path(0)].etag == store.objects[source_path(0)].etag
+
+
+@pytest.mark.usefixtures("_small_parts")
+@given(st.integers(0, 2**32), st.lists(st.integers(1, 90), min_size=1, max_size=9), st.booleans())
+def test_objects_of_parts_go_through_a_slot_part_by_part(seed: int, sizes: list[int], combined: bool) -> None:
+    random, store = Random(seed), Store()
+    for number, size in enumerate(sizes):
+        data = random.randbytes(size)
+        cuts = (*[16] * (size // 16), *([size % 16] if size % 16 else []))
+        store.keep(
+            data, path=source_path(number), cuts=() if combined else cuts, digests=("crc32",) * combined
+        )
+    harbour = Harbour(store, len(sizes), size=16, most=90, seed=seed).run()
+    assert arrived(harbour) == set(range(len(sizes)))
+    assert not store.uploads
+    begun = {said.number: said.value for said in harbour.said}
+    assert begun.keys() == {number for number, size in enumerate(sizes) if size > 16}
+    assert all(isinstance(value, Begun) for value in begun.values())
+
+
+@pytest.mark.usefixtures("_small_parts")
+def test_an_object_of_parts_is_gone_on_with_in_a_lane() -> None:
+    store = Store()
+    store.keep(bytes(range(60)), path=source_path(0), cuts=(20, 20, 20))
+    harbour = Harbour(store, 1, size=20, most=60)
+    harbour.on(f"upload_part {target_path(0)}", lambda act: act(), lambda act: act(), REFUSED).run()
+    error = harbour.carried[0].error
+    assert isinstance(error, TransferError) and error.kept in store.uploads
+    begun = harbour.said[0].value
+    assert isinstance(begun, Begun) and begun.upload_id == error.kept
+    again = Harbour(store, 1, size=20, most=60, left=begun).run()
+    assert arrived(again) == {0} and not store.uploads
+    assert sum(line.startswith("upload_part") for line in again.log) == 1
+
+
+@pytest.mark.usefixtures("_small_parts")
+@pytest.mark.parametrize("kind", ["copy", "get"])
+def test_what_only_an_md5_over_all_parts_proves_is_found_out_before_they_move(kind: str) -> None:
+    store = stored(2)
+    store.keep(bytes(range(60)), path=source_path(0))
+    harbour = Harbour(store, 2, size=20, most=60, kind=kind).run()
+    assert isinstance(harbour.carried[0].error, Unfit)
+    assert not any(source_path(0) in line for line in harbour.log if line.startswith("get_object"))
+    assert harbour.carried[1].receipt and not store.uploads
+
+
+@pytest.mark.usefixtures("_small_parts")
+def test_what_is_larger_than_was_said_is_nothing_for_a_lane() -> None:
+    store = Store()
+    store.keep(bytes(range(80)), path=source_path(0), cuts=(20, 20, 20, 20))
+    harbour = Harbour(store, 1, size=20, most=79).run()
+    assert isinstance(harbour.carried[0].error, Unfit) and not store.uploads
 
 
 @pytest.mark.usefixtures("_small_parts")

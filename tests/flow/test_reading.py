@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from gof3r.engine.errors import TransferError
 from gof3r.engine.flow.download import Download, range_work
-from gof3r.engine.flow.events import Action, Asked, Cancelled, Event, Show
+from gof3r.engine.flow.events import Asked, Cancelled, Event
 from gof3r.engine.flow.incoming import Incoming
 from gof3r.engine.flow.reading import Opened, Reading
 from gof3r.engine.flow.slots import Ledger, stride
@@ -58,7 +58,6 @@ class Reader(World):
         story = Reading(TARGET, etag, parts, part_size=PART, download=download)
         super().__init__(story, parts, store, memory, capacity=3 * stride(PART), seed=seed)
         self.collector = Spans(memory, writes=True)
-        self.shown: list[object] = []
         self._spans = list(spans)
         self._at_once = at_once
         self.expected = b""
@@ -72,10 +71,6 @@ class Reader(World):
             self.expected += DATA[first : first + length]
             return Asked(first, length)
         return Cancelled("the reader has closed it") if self.delivered == self.expected else None
-
-    def _do(self, actions: list[Action]) -> None:
-        self.shown += [action.value for action in actions if isinstance(action, Show)]
-        super()._do(actions)
 
 
 def test_the_object_is_shown_first() -> None:

@@ -20,7 +20,7 @@ from gof3r.engine.flow.slots import Ledger, stride
 from gof3r.engine.flow.span import Begin, Finish, Span, SpanParts
 from gof3r.engine.s3 import checksums
 from gof3r.engine.spans import Split, StoredPart, Unsplit
-from gof3r.engine.values import Header, Target
+from gof3r.engine.values import Begun, Header, Target
 from tests.flow.desk import Desk
 from tests.flow.scripts import RESET, Act, Die, Result, Script, after, instead
 from tests.flow.store import FROM, FROM_SIDECAR, OBJECT, SOURCE, TARGET, Store, Stored, composite, error
@@ -78,8 +78,10 @@ def original(
     )
 
 
-def begin(store: Store, what: Original | None = None, server_side: bool = False) -> Desk:
-    return Desk(Begin(what or original(), server_side=server_side), store)
+def begin(
+    store: Store, what: Original | None = None, *, server_side: bool = False, left: Begun | None = None
+) -> Desk:
+    return Desk(Begin(what or original(), server_side=server_side, left=left), store)
 
 
 def split(store: Store, what: Original | None = None) -> Split:
@@ -328,7 +330,8 @@ def test_a_span_that_fails_leaves_the_upload_and_is_done_again(what: str) -> Non
     of = split(store)
     first = sent(store, of, (1, 2))
     world = span(store, of, 3, 5).on(what, instead(DENIED))
-    assert "server answered 403 AccessDenied" in str(failed(world))
+    error = failed(world)
+    assert "server answered 403 AccessDenied" in str(error) and error.kept == of.upload_id
     assert not {"abort_multipart_upload", "complete_multipart_upload"} & set(world.log)
     assert list(store.uploads) == [of.upload_id]
     receipt(finish(store, of, [*first, *sent(store, of, (3, 5), (6, 8))]))
@@ -347,7 +350,7 @@ def test_a_signal_at_any_step_of_a_span_leaves_the_upload_and_what_it_has() -> N
         assert list(store.uploads) == [of.upload_id]
         if world.finish.error is None:
             break
-        assert isinstance(world.error, Interrupted)
+        assert isinstance(world.error, Interrupted) and world.error.kept == of.upload_id
         step += 1
     assert step > 8
 
@@ -357,7 +360,8 @@ def test_a_source_that_changes_meanwhile_fails_the_span() -> None:
     of = split(store)
     first = sent(store, of, (1, 4))
     store.keep(DATA[::-1], path=FROM, digests=CRC)
-    assert "PreconditionFailed" in str(failed(span(store, of, 5, 8)))
+    error = failed(span(store, of, 5, 8))
+    assert "PreconditionFailed" in str(error) and error.kept == "", "no later run can go on with it"
     assert len(first) == 4 and list(store.uploads) == [of.upload_id]
 
 
@@ -365,7 +369,8 @@ def test_an_upload_that_is_gone_fails_the_span() -> None:
     store = source(digests=CRC)
     of = split(store)
     store.uploads.clear()
-    assert "NoSuchUpload" in str(failed(span(store, of, 1, 2)))
+    error = failed(span(store, of, 1, 2))
+    assert "NoSuchUpload" in str(error) and error.kept == ""
 
 
 def test_a_worker_that_dies_and_lost_answers_cost_retries() -> None:
@@ -450,14 +455,15 @@ def test_a_source_that_is_not_what_is_stored_about_it_never_becomes_an_object(cu
     assert store.uploads == {}
 
 
-def test_a_part_that_another_has_overwritten_is_not_completed() -> None:
+def test_a_part_that_another_has_overwritten_is_not_completed_but_compared_by_a_later_run() -> None:
     store = source(digests=CRC)
     of = split(store)
     stored = sent(store, of)
     store.uploads[of.upload_id].parts[3] = b"12345678", 8
     desk = finish(store, of, stored).run()
     assert "InvalidPart" in desk.error
-    assert store.uploads == {}
+    assert desk.finish is not None and isinstance(desk.finish.error, Gof3rError)
+    assert desk.finish.error.kept == of.upload_id and list(store.uploads) == [of.upload_id]
 
 
 @pytest.mark.parametrize("digests", [BOTH, MD5, CRC])

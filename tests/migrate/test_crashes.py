@@ -34,7 +34,7 @@ def migrate(folder: Path, count: int, record: Record, tell: Callable[[list[int]]
     while entries := journal.take(3):
         for entry in entries:
             if chance.random() < 0.3:
-                journal.uploading(entry.id, Left(float(entry.id)))
+                journal.uploading([(entry.id, Left(float(entry.id)))])
             if chance.random() < 0.1 and entry.attempts < 3:
                 journal.failed([Failed(entry.id, "chance", "it was not its day")])
                 journal.release([entry.id])
@@ -206,7 +206,7 @@ def test_what_must_not_be_forgotten_is_synced(tmp_path: Path) -> None:
         journal.begin()
         journal.add([item(1)], current=True)
         (entry,) = journal.take(1)
-        journal.uploading(entry.id, Left(1.0))
+        journal.uploading([(entry.id, Left(1.0))])
         record.arrived(entry.id, receipt_of(entry.item), 0.0)
         record.settle()
         assert said == ["FULL", "COMMIT"] * 2 + ["NORMAL", "COMMIT"] + ["FULL", "COMMIT"] * 2

@@ -9,11 +9,13 @@ import pytest
 
 from gof3r.engine.errors import UsageError
 from gof3r.engine.flow.plan import GiB, MiB
+from gof3r.engine.values import Seen
 from gof3r.migrate import estimate
 from gof3r.migrate.estimate import Estimate, How, parts_of
 from gof3r.migrate.items import UNKNOWN, Identity, Item, LocalFile, Place, S3Object
 from gof3r.migrate.options import Options
 from tests.flow import transfers
+from tests.flow.harbour import Harbour, source_path
 from tests.flow.store import FROM, FROM_SIDECAR, OBJECT, SIDECAR, Store
 from tests.flow.world import World
 
@@ -125,6 +127,19 @@ def test_a_run_is_the_sum_of_its_items() -> None:
     }
     assert (found.put_class, found.get_class) == (1 + 3 + 1 + 5 + 3, 6 + 6)
     assert found.put_class + found.get_class == found.requests.total()
+
+
+@pytest.mark.parametrize("kind", ["copy", "get"])
+@pytest.mark.parametrize(("size", "etag"), [(0, "0" * 32), (20, "0" * 32), (20, f"{'0' * 32}-1"), (20, "")])
+def test_what_was_listed_is_not_looked_at_before(kind: str, size: int, etag: str) -> None:
+    store = Store()
+    kept = store.keep(bytes(size), path=source_path(0), cuts=(size,) if "-" in etag else ())
+    listed = {0: Seen(size, kept.etag)} if etag else {}
+    harbour = Harbour(store, 1, kind=kind, listed=listed).run()
+    assert harbour.errors() == {}
+    found = Estimate(replace(HOW, sidecar=False))
+    found.add(item("k", "l" if kind == "copy" else "/a", Identity(size, kept.etag if etag else "")))
+    assert Counter(line.split()[0] for line in harbour.log) == +found.requests
 
 
 def test_what_the_server_copies_does_not_come_here() -> None:

@@ -162,6 +162,35 @@ def test_an_inventory_knows_nothing_of_changes(journal: Journal) -> None:
     assert states(journal) == {State.TODO: 1}
 
 
+def test_what_is_deleted_is_over_until_a_listing_has_it_again(journal: Journal) -> None:
+    some = [item(number, 5) for number in range(3)]
+    journal.add(some, current=True)
+    finish(journal, some[0])
+    finish(journal, some[1])
+    numbers = [entry.id for entry in journal.entries(State.DONE) + journal.entries(State.TODO)]
+    journal.deleted(numbers)
+    assert states(journal) == {State.DELETED: 2, State.TODO: 1}
+    journal.failed([Failed(number, "x", "y") for number in numbers])
+    journal.again(numbers)
+    journal.release(numbers)
+    assert states(journal) == {State.DELETED: 2, State.TODO: 1}
+    journal.begin()
+    journal.add([some[2]], current=True)
+    journal.drop_unseen()
+    assert states(journal) == {State.DELETED: 2, State.TODO: 1}
+    journal.begin()
+    journal.add(some, current=False)
+    assert states(journal) == {State.DELETED: 2, State.TODO: 1}
+    journal.begin()
+    journal.add([*some, replace(some[2], source=S3Object("other", "k"))], current=False)
+    assert states(journal) == {State.DELETED: 2, State.FAILED: 1}
+    journal.begin()
+    journal.add(some[1:], current=True)
+    assert states(journal) == {State.DELETED: 1, State.TODO: 2}
+    entry = journal.entry(str(some[1].destination))
+    assert entry is not None and entry.receipt == 0, "which the next one supersedes"
+
+
 def test_items_are_added_to_a_run(tmp_path: Path) -> None:
     with closing(Journal(str(tmp_path / "j"), "work")) as journal:
         with pytest.raises(ValueError, match="none is begun"):
@@ -207,7 +236,7 @@ def test_what_the_listing_has_no_more_is_dropped_unless_it_was_done_or_has_an_up
     finish(journal, item(0))
     one = journal.entry("s3://dst/key 1")
     assert one is not None
-    journal.uploading(one.id, Left(1.0))
+    journal.uploading([(one.id, Left(1.0))])
     journal.begin()
     journal.add([item(4)], current=True)
     assert journal.drop_unseen() == 2
@@ -291,8 +320,8 @@ def test_who_is_given_up_late_does_not_have_its_work_done_twice(journal: Journal
 def test_an_upload_is_remembered_until_its_item_is_done(journal: Journal) -> None:
     journal.add([item(1), item(2)], current=True)
     first, second = journal.take(2)
-    journal.uploading(first.id, one := Left(1.0, Begun("u1", "e-2", "ab")))
-    journal.uploading(second.id, Left(2.0))
+    journal.uploading([(first.id, one := Left(1.0, Begun("u1", "e-2", "ab")))])
+    journal.uploading([(second.id, Left(2.0))])
     assert journal.uploads() == []  # somebody is at them
     journal.failed([Failed(first.id, "x", "y")])
     journal.begin()
@@ -300,7 +329,7 @@ def test_an_upload_is_remembered_until_its_item_is_done(journal: Journal) -> Non
         (one, State.TODO),
         (Left(2.0), State.TODO),
     ]
-    journal.uploading(second.id, None)
+    journal.uploading([(second.id, None)])
     finish(journal, item(1))
     assert journal.uploads() == []
 
@@ -455,7 +484,7 @@ def other_tables(path: Path) -> None:
 def other_format(path: Path) -> None:
     Journal(str(path), "work").close()
     with sqlite3.connect(path) as db:
-        db.execute("PRAGMA user_version = 3")
+        db.execute("PRAGMA user_version = 4")
     db.close()
 
 
@@ -465,7 +494,7 @@ def other_format(path: Path) -> None:
         (lambda path: path.write_text("my diary, and more of it"), "no journal of gof3r migrate"),
         (lambda path: path.write_text("SQLite format 3\0" + "x" * 5000), "no journal of gof3r migrate"),
         (other_tables, "another program's database"),
-        (other_format, "its format is 3, and this version reads 2"),
+        (other_format, "its format is 4, and this version reads 3"),
         (
             lambda path: Journal(str(path), "sha256:ff").close(),
             "another migration (sha256:ff), not of work: use other --receipts",

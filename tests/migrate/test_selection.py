@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gof3r.engine.errors import UsageError
-from gof3r.migrate.selection import Rule, is_newer, wanted
+from gof3r.migrate.selection import Rule, is_newer, passed_over, wanted
 
 
 def rules(text: str) -> list[Rule]:
@@ -76,3 +76,32 @@ def test_many_stars_cost_no_more_than_their_name() -> None:
 )
 def test_newer_is_later(source: float, destination: float | None, newer: bool) -> None:
     assert is_newer(source, destination) is newer
+
+
+@pytest.mark.parametrize(
+    ("given", "passed"),
+    [
+        ("", False),
+        ("-private/*", True),
+        ("-*", True),
+        ("-pri*", True),
+        ("-private*.tmp", False),
+        ("-private/", False),
+        ("-private/* +*.csv", False),
+        ("+*.csv -private/*", True),
+        ("-private/* -*.tmp", True),
+        ("+*.csv", False),
+        ("-other/*", False),
+    ],
+)
+def test_a_folder_is_passed_over_where_nothing_below_it_is_wanted(given: str, passed: bool) -> None:
+    assert passed_over(rules(given))("private/") is passed
+
+
+PIECES = st.text("ab/*?", min_size=1, max_size=4)
+
+
+@given(st.lists(st.builds(Rule, st.booleans(), PIECES), max_size=4), PIECES, st.text("ab/", max_size=4))
+def test_what_is_passed_over_has_nothing_that_is_wanted(some: list[Rule], folder: str, name: str) -> None:
+    if passed_over(some)(f"{folder}/"):
+        assert not wanted(some)(f"{folder}/{name}")

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
 from datetime import datetime, timezone
 from pathlib import Path
@@ -119,6 +120,36 @@ def test_a_credential_process_answers_with_its_expiry(environment: dict[str, str
     assert signer.credentials == Credentials("AKPROCESS", "secret-process", "token-process")
     assert signer.credentials is not None and signer.credentials.expires == expires
     assert signer.renewable and signer.lasts is not None
+
+
+@pytest.mark.parametrize(
+    ("seconds", "kept", "once"),
+    [(None, 300.0, True), (3600, 300.0, True), (800, 300.0, False), (3600, -1.0, False)],
+)
+def test_what_was_found_serves_the_rings_that_follow_for_a_while(
+    seconds: int | None,
+    kept: float,
+    once: bool,
+    environment: dict[str, str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(credentials, "KEPT", kept)
+    said: dict[str, object] = {"Version": 1, "AccessKeyId": "AK", "SecretAccessKey": "secret"}
+    if seconds is not None:
+        then = datetime.fromtimestamp(time.time() + seconds, timezone.utc)
+        said |= {"SessionToken": "token", "Expiration": f"{then:%Y-%m-%dT%H:%M:%SZ}"}
+    (tmp_path / "answer.json").write_text(json.dumps(said))
+    (tmp_path / "ask").write_text(f"echo look >> {tmp_path}/looks; cat {tmp_path}/answer.json\n")
+    config = f"[profile p]\ncredential_process = sh {tmp_path}/ask\n"
+    Path(environment["AWS_CONFIG_FILE"]).write_text(config)
+    found = [credentials.resolve(Order(profile="p"), environment) for _ in range(3)]
+    assert {one.credentials and one.credentials.access_key for one in found} == {"AK"}
+    assert all(one.renewable for one in found)
+    looks = len((tmp_path / "looks").read_text().split())
+    assert (looks == 1) == once  # of keys that last for less than 15 minutes botocore asks twice
+    credentials.resolve(Order(profile="p"), {**environment, "OTHER": "1"})
+    assert len((tmp_path / "looks").read_text().split()) > looks
 
 
 @pytest.mark.parametrize(
