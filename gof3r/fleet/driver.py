@@ -244,8 +244,12 @@ class Driver:
         if outcome.error and outcome.ours:
             self._unreached(job, outcome)
             return
+        again = runs > 1 or job.lost or (job.tries and job.spread)
+        if again and isinstance(job.what, Carry | orders.Begin):  # known until it is swept
+            refused = tuple(replace(each, kept=True) for each in outcome.refused)
+            outcome = replace(outcome, refused=refused, kept=True)
         job.then(outcome)
-        if runs > 1 or job.lost or (job.tries and job.spread):
+        if again:
             self._sweep(job)
 
     def _lost(self, job: Job, lost: Lost) -> None:
