@@ -102,6 +102,10 @@ def _crew(command: Command, how: How) -> tuple[str, int]:
         from gof3r.fleet.errand import check_secrets  # late: few have a fleet
 
         check_secrets(how)
+    if scheduler:
+        from gof3r.fleet.scheduler import found
+
+        found(scheduler)  # before a listing that may take an hour
     return scheduler, fleet or 0
 
 
