@@ -78,6 +78,8 @@ class Put:
     """Go on with an upload of this key that is under way, and leave one that fails for another run."""
     upload_id: str = ""
     """That upload; empty for the newest."""
+    anew: bool = False
+    """Whether one that does not fit is ended, and another begun, instead of asking."""
     terms: Terms = field(default_factory=Terms)
 
 

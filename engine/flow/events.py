@@ -229,10 +229,12 @@ class Fill:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """Read all of the file that the task ``task`` is about into ``slot``, and say ``Filled``."""
+    """Read the next ``length`` bytes, or all that are left, of the file that the task ``task`` is about into
+    ``slot``, and say ``Filled``."""
 
     task: int
     slot: Slot
+    length: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -199,6 +199,8 @@ class Lane:
         self._announced: Slot | None = None
         self._unfit = False
         self._saves = saves
+        self._loads = False
+        """A file is read."""
         self._most = max(most, size)
         self._held = 0
         """Number of the part that waits for the proof."""
@@ -288,8 +290,9 @@ class Lane:
                     self._hashed(parts)
                 case Tell(Release()):
                     self._release()
-                case Fill(slot):
-                    self.actions.append(Load(self._task, slot))
+                case Fill(slot, length):
+                    self._loads = True
+                    self.actions.append(Load(self._task, slot, length))
                 case Hush():
                     self._hushed = True
                 case Finish():
@@ -306,7 +309,7 @@ class Lane:
         self._fall_silent()
 
     def _end(self, finish: Finish) -> None:
-        if self._saves and finish.error is not None:
+        if (self._saves or self._loads) and finish.error is not None:
             self.actions.append(Forget(self._task))
         if self._saves and finish.error is None and self._held == 0:
             self._ending = finish  # a story does not wait for the writing of nothing

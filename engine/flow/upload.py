@@ -28,9 +28,9 @@ class Upload:
     """One upload of ``parts``. ``digests`` are the parts' (md5, crc64nvme or both); ``sidecar`` asks for the
     md5 of the whole stream and the object that keeps it; ``if_none_match`` never replaces an object.
     ``resume`` goes on with the upload of this key that is under way, ``upload_id`` or the newest, and leaves
-    one that fails as it is. Of what passes through, ``upload_id`` is one that ``parts`` were compared with,
-    and ``note`` makes of the id of a new one, and of what its parts bring, what is shown. ``name`` begins its
-    errors."""
+    one that fails as it is; with ``anew`` one that does not fit is ended, and another begun. Of what passes
+    through, ``upload_id`` is one that ``parts`` were compared with, and ``note`` makes of a new one's id, and
+    of what its parts bring, what is shown. ``name`` begins its errors."""
 
     def __init__(
         self,
@@ -43,6 +43,7 @@ class Upload:
         if_none_match: bool = False,
         resume: bool = False,
         upload_id: str = "",
+        anew: bool = False,
         note: Callable[[str, tuple[str, ...]], Begun] | None = None,
         name: str = "",
     ) -> None:
@@ -56,6 +57,7 @@ class Upload:
         self._resume = resume
         self._upload_id = upload_id
         self._named = bool(upload_id)
+        self._anew = anew
         self._note = note
 
     def story(self) -> Story:
@@ -81,7 +83,7 @@ class Upload:
     ) -> Generator[Instruction, object, Receipt]:
         """The object alone, of all parts there will be. ``check`` comes right before the request that makes
         it, and raises what must prevent that."""
-        if self._parts.single and not (self._upload_id and self._parts.size):
+        if self._parts.single and not (self._upload_id and (self._parts.size or self._anew)):
             if check:
                 yield from check()
             return (yield from self._put_object(condition))
@@ -137,6 +139,10 @@ class Upload:
             self.name, self._target, headers=self._headers, digests=self._digests, condition=condition
         )
         upload.id = self._upload_id
+        if upload.id and self._anew:
+            yield from self._end_misfit(upload)
+            if not upload.id and self._parts.single:
+                return (yield from self._put_object(condition))
         if not upload.id:
             yield from upload.create()
             self._digests = upload.digests
@@ -164,6 +170,22 @@ class Upload:
             raise
         receipt = yield from self._receipt(completed, self._expected_etag)
         return replace(receipt, there=self._parts.there if self._upload_id else None)
+
+    def _end_misfit(self, upload: Multipart) -> Telling:
+        """What cannot be gone on with is ended: another is begun."""
+        try:
+            there = yield from parts_there(self.name, self._target, upload.id, self._digests)
+            assert isinstance(self._parts, Outgoing)  # a copy's Left has seen to that
+            if self._parts.size and there.misfit(self._parts.planned) is None:
+                return
+        except UsageError:
+            pass  # of other checksums
+        except TransferError as error:
+            if error.failure is None or error.failure.code != "NoSuchUpload":
+                error.kept = upload.id
+                raise
+        yield from upload.abort()
+        self._upload_id = upload.id = ""
 
     def _part(self, upload_id: str, part: Part, direction: Direction, digests: tuple[str, ...]) -> Work:
         request = operations.upload_part(self._target, upload_id, part.number)

@@ -89,14 +89,15 @@ class Files(Protocol):
     """Who reads and writes the files that an order of many objects is about, each by its number in it. What
     fails raises OSError with its words."""
 
-    def load(self, task: int, room: memoryview) -> int:
-        """Read the whole file into ``room``; how many bytes it has."""
+    def load(self, task: int, room: memoryview) -> tuple[int, bool]:
+        """Read the file's next bytes into ``room``, all that it holds; how many there were, and whether they
+        are the last."""
 
     def save(self, task: int, offset: int, data: memoryview, last: bool) -> None:
         """Write ``data`` at ``offset``; with the ``last`` of it the file appears, and is on the disk."""
 
     def forget(self, task: int) -> None:
-        """It has failed: nothing of it is to be left."""
+        """It has failed: nothing of it is to be left, or is read any more."""
 
 
 class Ring:
@@ -126,6 +127,8 @@ class Ring:
         self._listener = listener
         self._witness = witness
         self._files = files
+        self._crcs: dict[int, checksums.Digest] = {}
+        """Of files that are read part by part, so far."""
         self._look_up = look_up
         self._lookups: dict[Role, Lookup] = {}
         self._cores = len(os.sched_getaffinity(0))
@@ -319,15 +322,18 @@ class Ring:
         assert self._files is not None
         began = time.monotonic()
         match action:
-            case Load(task, slot):
-                room = self._slab.bytes_of(slot, slot.size)
+            case Load(task, slot, most):
+                room = self._slab.bytes_of(slot, most)
                 try:
-                    length = self._files.load(task, room)
+                    length, ended = self._files.load(task, room)
                 except OSError as error:
                     self._handle(SourceFailed(error.strerror or str(error), slot))
                     return
-                crc = checksums.compute((CRC,), room[:length])[CRC]
-                self._handle(Filled(slot, length, True, crc, began))
+                crc = self._crcs.pop(task, None) or checksums.new(CRC)
+                crc.update(room[:length])
+                if not ended:
+                    self._crcs[task] = crc
+                self._handle(Filled(slot, length, ended, crc.digest(), began))
             case Save(task, part, slot, last):
                 data = self._slab.bytes_of(slot, part.length)
                 try:
@@ -337,6 +343,7 @@ class Ring:
                     return
                 self._handle(Written(part, slot, writing=time.monotonic() - began))
             case Forget(task):
+                self._crcs.pop(task, None)
                 self._files.forget(task)
 
     def _renew(self, role: Role) -> None:

@@ -166,6 +166,7 @@ def _upload(order: orders.Put, parts: Outgoing) -> Upload:
         if_none_match=order.if_none_match,
         resume=order.resume,
         upload_id=order.upload_id,
+        anew=order.anew,
     )
 
 
@@ -241,7 +242,8 @@ def _lane(item: orders.Copy | orders.Filed | orders.Discard, ledger: Ledger) -> 
         return _download(item.order, ledger, ledger.size)
     from ..flow.outgoing import Outgoing
 
-    plan = UploadPlan(ledger.size, ledger.memory)
+    part_size = min(max(item.order.terms.part_size, MIN_PART), ledger.size)
+    plan = UploadPlan(part_size, ledger.memory)
     parts = Outgoing(plan=plan, ledger=ledger, announce=item.order.sidecar)
     return _upload(item.order, parts), parts
 

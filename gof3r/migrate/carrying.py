@@ -18,6 +18,7 @@ from typing import Literal, NamedTuple, cast
 from gof3r.engine import orders
 from gof3r.engine.errors import Gof3rError, Interrupted, one_line
 from gof3r.engine.flow import events
+from gof3r.engine.flow.plan import MIN_PART
 from gof3r.engine.flow.slots import stride
 from gof3r.engine.proc.pieces import Ends
 from gof3r.engine.proc.session import carry_out
@@ -106,8 +107,9 @@ class Carrier:
         slot = LEAST_SLOT
         while slot < (self._how.part_size if size is None else size):
             slot *= 4
-        slot = min(slot, stride(self._how.part_size))
-        return Class(in_parts(entry, self._how.part_size), slot, kind(entry.item))
+        parts = in_parts(entry, self._how.part_size)
+        slot = min(slot, stride(max(self._how.part_size, MIN_PART) if parts else self._how.part_size))
+        return Class(parts, slot, kind(entry.item))
 
     def _lanes(self, which: Class) -> int:
         """Objects at a time."""
@@ -125,17 +127,22 @@ class Carrier:
             except Gof3rError as error:
                 self._failed(entry, error)
                 continue
-            if isinstance(order, orders.Copy):
-                asked.append(replace(order, resume=True, seen=None) if which.parts else order)
-            else:
-                asked.append(orders.Filed(order))
+            match order:
+                case orders.Copy() if which.parts:
+                    asked.append(replace(order, resume=True, seen=None))
+                case orders.Copy():
+                    asked.append(order)
+                case orders.Put() if which.parts:
+                    asked.append(orders.Filed(replace(order, resume=True, anew=True)))
+                case _:
+                    asked.append(orders.Filed(order))
             there.append(entry)
         if not asked:
             return []
         paths = [_path(entry.item) for entry in there]
-        sources = Sources(paths) if which.kind == "put" else None
+        sources = Sources(paths, which.parts) if which.kind == "put" else None
         targets = Targets(paths, self._how.root, self._how.own) if which.kind == "get" else None
-        if which.parts and which.kind == "copy":
+        if which.parts and which.kind != "get":
             self._told.began(there)
         terms = asked[0].order.terms if isinstance(asked[0], orders.Filed) else asked[0].terms
         terms = replace(terms, concurrency=self._lanes(which), memory=None, part_size=which.slot)
@@ -145,7 +152,9 @@ class Carrier:
             ends = self._ends(files=sources or targets)
             carry_out(orders.Many(tuple(asked), which.slot, terms, most), listener, self._environ, ends)
         finally:
-            if targets is not None:
+            if sources:
+                sources.close()
+            if targets:
                 targets.close()
         return listener.unfit
 
@@ -160,7 +169,7 @@ class Carrier:
                 self._told.began([entry])
             match order:
                 case orders.Put():
-                    result, known = self._put(replace(order, resume=True), _path(item))
+                    result, known = self._put(replace(order, resume=True, anew=True), _path(item))
                 case orders.Get():
                     order = replace(order, seen=None)
                     with prepared(_path(item), self._how.root, self._how.own) as destination:
@@ -220,14 +229,15 @@ def in_parts(entry: Entry, part_size: int) -> bool:
 
 
 def needs_ring(entry: Entry, part_size: int) -> bool:
-    """No lane can have it: its upload is gone on with, it is a file, too large, or made of parts that may be
-    larger than a slot."""
+    """No lane can have it: its upload is gone on with, it is too large, cut in its own way, or made of parts
+    that may be larger than a slot."""
     known = entry.item.known
     size, parts = known.size or 0, parts_of(known.etag)
     if not in_parts(entry, part_size):
         return False
     large = size > PARTS * part_size or (parts > 1 and size // (parts - 1) > part_size)
-    return large or size == 0 or entry.left is not None or kind(entry.item) == "put"
+    own = entry.item.options.part_size not in (None, part_size)
+    return large or own or size == 0 or entry.left is not None
 
 
 def _path(item: Item) -> str:

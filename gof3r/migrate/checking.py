@@ -62,7 +62,7 @@ def check(
 class _Nowhere:
     """Where bytes go that were read to be checked."""
 
-    def load(self, task: int, room: memoryview) -> int:
+    def load(self, task: int, room: memoryview) -> tuple[int, bool]:
         raise AssertionError("nothing is written to the store")
 
     def save(self, task: int, offset: int, data: memoryview, last: bool) -> None:

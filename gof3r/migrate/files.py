@@ -1,4 +1,4 @@
-"""Small files, as lanes read and write them: each by its number among those that are under way together."""
+"""Files, as lanes read and write them: each by its number among those that are under way together."""
 
 from __future__ import annotations
 
@@ -38,36 +38,63 @@ def check_same(before: Identity, fd: int) -> None:
 
 
 class Sources:
-    """Files to be read whole; ``found`` says what they were."""
+    """Files to be read; ``found`` says what they were, of each that was read to its end."""
 
-    def __init__(self, paths: Sequence[str]) -> None:
+    def __init__(self, paths: Sequence[str], parts: bool = False) -> None:
+        """``parts``: they may be larger than what they are read into."""
         self._paths = paths
+        self._parts = parts
+        self._open: dict[int, tuple[int, Identity]] = {}
+        """Those that are read part by part."""
         self.found: dict[int, Identity] = {}
 
-    def load(self, task: int, room: memoryview) -> int:
-        """Read all of it. Raises OSError, also for a file that has grown out of ``room``."""
+    def load(self, task: int, room: memoryview) -> tuple[int, bool]:
+        """Raises OSError, also for a file that is not what it was when it was opened."""
+        fd, before = self._open.pop(task) if task in self._open else self._opened(task)
+        ended = False
+        try:
+            left = (before.size or 0) - os.lseek(fd, 0, os.SEEK_CUR)
+            if left > len(room) and not self._parts:
+                raise Changed(errno.EFBIG, "it has grown since it was listed")
+            wanted = min(left, len(room))
+            length = 0
+            while length < wanted and (count := os.readv(fd, [room[length:wanted]])):
+                length += count
+            ended = left == wanted
+            if ended:
+                check_same(before, fd)
+            # Some files of the system have more than they say.
+            if length < wanted or (ended and os.read(fd, 1)):
+                raise Changed(errno.ESTALE, "it was changed while it was read")
+        except BaseException:
+            os.close(fd)
+            raise
+        if ended:
+            os.close(fd)
+            self.found[task] = before
+        else:
+            self._open[task] = fd, before
+        return length, ended
+
+    def _opened(self, task: int) -> tuple[int, Identity]:
         fd = readable(self._paths[task])
         try:
-            before = identity(fd)
-            size = before.size or 0
-            if size > len(room):
-                raise Changed(errno.EFBIG, "it has grown since it was listed")
-            length = 0
-            while length < size and (count := os.readv(fd, [room[length:size]])):
-                length += count
-            check_same(before, fd)
-            if length < size or os.read(fd, 1):  # some files of the system have more than they say
-                raise Changed(errno.ESTALE, "it was changed while it was read")
-            self.found[task] = before
-            return length
-        finally:
+            return fd, identity(fd)
+        except BaseException:
             os.close(fd)
+            raise
+
+    def close(self) -> None:
+        for task in list(self._open):
+            self.forget(task)
 
     def save(self, task: int, offset: int, data: memoryview, last: bool) -> None:
         raise AssertionError("sources are not written")
 
     def forget(self, task: int) -> None:
-        raise AssertionError("sources are not written")
+        fd, _ = self._open.pop(task, (-1, None))
+        if fd >= 0:
+            os.close(fd)
 
 
 class Targets:
@@ -80,7 +107,7 @@ class Targets:
         self._own = own
         self._open: dict[int, Destination] = {}
 
-    def load(self, task: int, room: memoryview) -> int:
+    def load(self, task: int, room: memoryview) -> tuple[int, bool]:
         raise AssertionError("targets are not read")
 
     def save(self, task: int, offset: int, data: memoryview, last: bool) -> None:

@@ -111,9 +111,8 @@ def test_objects_move_between_two_services_with_keys_of_their_own(
 
 
 def test_files_move_to_the_store_and_back(start: Start, boto: S3Client, bucket: str, tmp_path: Path) -> None:
-    made = {f"a/{number}": noise(SIZES[number % len(SIZES)]) for number in range(12)} | {
-        "big": noise(PART + 9)
-    }
+    made = {f"a/{number}": noise(SIZES[number % len(SIZES)]) for number in range(12)}
+    made |= {f"big{number}": noise(2 * PART + number) for number in range(5)}  # more than lanes
     for name, data in made.items():
         (tmp_path / "files" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "files" / name).write_bytes(data)

@@ -100,8 +100,9 @@ class Harbour:
 
         def put(number: int, ledger: Ledger) -> tuple[Teller, Feed]:
             target = replace(TARGET, key=str(number))
-            parts = Outgoing(plan=UploadPlan(ledger.size, ledger.memory), ledger=ledger, announce=sidecar)
-            return Upload(target, parts, headers=(), digests=BOTH, sidecar=sidecar), parts
+            parts = Outgoing(plan=UploadPlan(size, ledger.memory), ledger=ledger, announce=sidecar)
+            upload = Upload(target, parts, headers=(), digests=BOTH, sidecar=sidecar, resume=bool(most))
+            return upload, parts
 
         def get(number: int, ledger: Ledger) -> tuple[Teller, Feed]:
             source, parts = replace(SOURCE, key=str(number), version_id=version_id), Incoming(ledger)
@@ -153,6 +154,7 @@ class Harbour:
         self.disk: Callable[[Load | Save], str] = lambda action: ""
         """Why an action fails."""
         self._written: dict[int, bytes] = {}
+        self._read: dict[int, int] = {}
         self.forgotten: list[int] = []
         self.log: list[str] = []
         self.most = 0
@@ -233,10 +235,13 @@ class Harbour:
         if why := self.disk(action):
             return SourceFailed(why, slot) if isinstance(action, Load) else SinkFailed(28, why, slot)
         if isinstance(action, Load):
-            data = self.files[action.task]
-            self.memory.write(slot, data)
-            crc = checksums.compute(("crc64nvme",), memoryview(data))["crc64nvme"]
-            return Filled(slot, len(data), True, crc)
+            whole, begin = self.files[action.task], self._read.pop(action.task, 0)
+            end = min(begin + action.length, len(whole))
+            self.memory.write(slot, whole[begin:end])
+            crc = checksums.compute(("crc64nvme",), memoryview(whole[:end]))["crc64nvme"]
+            if end < len(whole):
+                self._read[action.task] = end
+            return Filled(slot, end - begin, end == len(whole), crc)
         data = self._written.pop(action.task, b"")
         assert len(data) == action.part.offset
         data += self.memory.read(slot, action.part.length)

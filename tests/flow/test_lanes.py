@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from random import Random
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from gof3r.engine.errors import Interrupted, TransferError, Unfit
 from gof3r.engine.flow import plan
-from gof3r.engine.flow.events import CollectorLost, Signalled
+from gof3r.engine.flow.events import CollectorLost, Load, Save, Signalled
 from gof3r.engine.values import Begun, Failure
 from tests.flow.harbour import STARTED, Harbour, source_path, target_path
 from tests.flow.scripts import RESET, Die, Hang, after, instead, saying
@@ -256,6 +257,42 @@ def test_a_request_that_is_never_answered_ends_what_waits_for_it() -> None:
 
 
 # --- files ------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("_small_parts")
+@given(st.integers(0, 2**32), st.lists(st.integers(0, 90), min_size=1, max_size=9))
+def test_files_are_read_part_by_part(seed: int, sizes: list[int]) -> None:
+    random = Random(seed)
+    harbour = Harbour(Store(), len(sizes), kind="put", size=16, most=90, seed=seed)
+    harbour.files = {number: random.randbytes(size) for number, size in enumerate(sizes)}
+    harbour.run()
+    assert harbour.errors() == {}
+    for number, data in harbour.files.items():
+        assert harbour.store.objects[target_path(number)].data == data
+    assert not harbour.store.uploads
+
+
+@pytest.mark.usefixtures("_small_parts")
+def test_a_file_that_fails_in_its_middle_is_let_go_of() -> None:
+    harbour = Harbour(Store(), 3, kind="put", size=16, most=90)
+    harbour.files = dict.fromkeys(range(3), bytes(40))
+    harbour.on(f"upload_part {target_path(1)}", lambda act: act(), REFUSED).run()
+    assert set(harbour.errors()) == {1} and harbour.forgotten == [1]
+
+
+@pytest.mark.usefixtures("_small_parts")
+def test_a_file_that_cannot_be_read_on_keeps_no_other() -> None:
+    harbour = Harbour(Store(), 3, kind="put", size=16, most=90)
+    harbour.files = dict.fromkeys(range(3), bytes(40))
+    reads = Counter[int]()
+
+    def disk(action: Load | Save) -> str:
+        reads[action.task] += 1
+        return "Input/output error" if (action.task, reads[action.task]) == (1, 2) else ""
+
+    harbour.disk = disk
+    harbour.run()
+    assert set(harbour.errors()) == {1} and "Input/output error" in harbour.errors()[1]
 
 
 @given(st.integers(0, 2**32), st.lists(st.integers(0, 64), min_size=1, max_size=12), st.booleans())

@@ -152,6 +152,49 @@ def test_an_upload_that_vanishes_meanwhile_is_an_error_and_no_other_is_begun() -
     assert CREATE not in world.log and world.error.kept == ""
 
 
+# --- what does not fit is begun anew ------------------------------------------------------------------
+
+
+def test_what_fits_is_gone_on_with_all_the_same() -> None:
+    world = put(DATA, store=begun(there(1, 2, 5)), resume=True, anew=True).run()
+    assert complete(world) and sent(world) == [3, 4, 6, 7, 8] and CREATE not in world.log
+
+
+@pytest.mark.parametrize("parts", [{1: DATA[:9]}, {1: DATA[:8], 2: DATA[8:12], 3: DATA[12:20]}])
+def test_an_upload_of_other_parts_is_ended_and_another_begun(parts: dict[int, bytes]) -> None:
+    world = put(DATA, store=begun(parts), resume=True, anew=True).run()
+    assert complete(world) and sent(world) == [1, 2, 3, 4, 5, 6, 7, 8]
+    assert world.log.count(CREATE) == 1 and world.receipt.there is None
+
+
+def test_an_upload_of_other_checksums_is_ended_and_another_begun() -> None:
+    listed = b"<ChecksumAlgorithm>SHA256</ChecksumAlgorithm><IsTruncated>false</IsTruncated>"
+    body = b"<ListPartsResult>" + listed + b"</ListPartsResult>"
+    world = put(DATA, store=begun(there(1)), resume=True, anew=True)
+    world.on(LIST_PARTS, instead(Response(200, {}, body))).run()
+    assert complete(world) and CREATE in world.log
+
+
+@pytest.mark.parametrize("data", [b"", DATA[:5]])
+def test_what_has_become_small_leaves_no_upload(data: bytes) -> None:
+    world = put(data, store=begun({1: DATA[:8], 2: DATA[8:16]}), resume=True, anew=True).run()
+    assert world.store.objects[OBJECT].data == data and not world.store.uploads
+
+
+def test_an_upload_that_was_ended_in_between_is_no_error() -> None:
+    store = begun(there(1))
+    world = put(DATA, store=store, resume=True, anew=True)
+    world.run(lambda: LIST_UPLOADS in world.log)
+    store.uploads.clear()
+    world.run()
+    assert complete(world) and sent(world) == [1, 2, 3, 4, 5, 6, 7, 8]
+
+
+def test_an_upload_that_cannot_be_looked_at_stays() -> None:
+    world = put(DATA, store=begun(there(1)), resume=True, anew=True).on(LIST_PARTS, instead(DENIED)).run()
+    assert world.error.kept == "old" and "old" in world.store.uploads
+
+
 # --- what cannot be gone on with ------------------------------------------------------------------
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from gof3r.migrate.carrying import PARTS, in_parts, needs_ring
 from gof3r.migrate.items import Identity, Item, LocalFile, Place, S3Object
+from gof3r.migrate.options import Options
 from gof3r.migrate.states import Entry, Left, State
 
 PART = 1000
@@ -34,7 +35,8 @@ def md5(parts: int) -> str:
         (FROM, FILE, PART + 1, 0, None, True, False),
         (FROM, FILE, PARTS * PART + 1, 0, None, True, True),
         (FILE, TO, PART, 0, None, False, False),
-        (FILE, TO, PART + 1, 0, None, True, True),
+        (FILE, TO, PART + 1, 0, None, True, False),
+        (FILE, TO, PARTS * PART + 1, 0, None, True, True),
         (FROM, TO, 5, 0, Left(1.0), True, True),
     ],
 )
@@ -44,3 +46,11 @@ def test_who_needs_a_ring(
     known = Identity(size, md5(parts) if isinstance(source, S3Object) else "")
     entry = Entry(1, Item(source, to, known=known), State.TODO, 0, left, None)
     assert (in_parts(entry, PART), needs_ring(entry, PART)) == (several, ring)
+
+
+@pytest.mark.parametrize(
+    ("size", "own", "ring"), [(PART, 7, False), (PART + 1, 7, True), (PART + 1, PART, False)]
+)
+def test_who_is_cut_in_a_way_of_its_own_needs_a_ring(size: int, own: int, ring: bool) -> None:
+    item = Item(FROM, TO, Options(part_size=own), Identity(size, md5(0)))
+    assert needs_ring(Entry(1, item, State.TODO, 0, None, None), PART) == ring
