@@ -9,6 +9,7 @@ is lost; each run says that it has begun, so that is seen.
 from __future__ import annotations
 
 import logging
+import pickle
 import time
 from collections import Counter, deque
 from collections.abc import Sequence
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from gof3r.engine.errors import Gof3rError, one_line
 from gof3r.engine.values import Begun
 
-from .errand import RESOURCE, Errand, Outcome
+from .errand import RESOURCE, Arrived, Errand, Outcome
 from .scheduler import CONNECT, found, library
 
 if TYPE_CHECKING:
@@ -56,6 +57,8 @@ class News:
     """Parts."""
     uploads: deque[tuple[int, Begun]] = field(default_factory=deque)
     """That have become known, each with its entry's id; to be taken from here."""
+    arrived: deque[Arrived] = field(default_factory=deque)
+    """What is at its destination by now; to be taken from here, and once more part of the outcome."""
 
 
 class Cluster(Protocol):
@@ -205,6 +208,8 @@ class Dask:
         elif what == "uploading":
             number, *begun = words
             news.uploads.append((number, Begun(*begun)))
+        elif what == "arrived":
+            news.arrived.extend(pickle.loads(words[0]))
         else:
             news.moved, news.in_flight = words
 

@@ -17,7 +17,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import cast
 
@@ -82,6 +82,10 @@ class Job:
     """Epoch second in which it was first handed out."""
     lost: int = 0
     tries: int = 0
+    arrived: set[int] = field(default_factory=set)
+    """Entries that are known to have arrived, while it is under way."""
+    counted: int = 0
+    """Their bytes."""
 
 
 class Driver:
@@ -147,7 +151,13 @@ class Driver:
         todo = self._ready or self._flying or (more and self._journal.totals()[State.TODO].items)
         if not todo:
             return False
-        for key, outcome in self._cluster.ended(WAIT):
+        ended = self._cluster.ended(WAIT)
+        over = {key for key, _ in ended}
+        for key, job in list(self._flying.items()):
+            self._hear(key, job)
+            if key not in over and isinstance(job.what, Carry) and self._cluster.news(key).runs > 1:
+                self._begun_again(key, job)
+        for key, outcome in ended:
             if key in self._flying:  # else it is of an object that has failed just now
                 self._ended(key, outcome)
         self._look(time.monotonic())
@@ -229,7 +239,6 @@ class Driver:
 
     def _ended(self, key: str, outcome: Outcome | Lost) -> None:
         job = self._flying.pop(key)
-        self._uploading(key, job)
         runs = self._cluster.news(key).runs
         self._cluster.cancel([key])
         if isinstance(outcome, Lost):
@@ -256,12 +265,12 @@ class Driver:
         job.lost += 1
         if job.lost < LOST:
             self._tally.warning("a machine of the fleet was lost: others take over")
-            if len(job.entries) > 1:  # maybe it is one of them that kills it
-                middle = len(job.entries) // 2
-                for half in (job.entries[:middle], job.entries[middle:]):
-                    self._carry(half, job.lost, job.tries, job.since)
-            else:
+            if not job.entries:
                 self._ready.appendleft(job)
+            left = tuple(entry for entry in job.entries if entry.id not in job.arrived)
+            middle = len(left) // 2
+            for half in filter(None, (left[:middle], left[middle:])):  # maybe it is one of them that kills it
+                self._carry(half, job.lost, job.tries, job.since)
             return
         said = f"{job.lost} times the machine that was at it was lost: {lost.text}"
         job.then(Outcome(error=said, cause="lost", kept=True))
@@ -294,14 +303,26 @@ class Driver:
                 ending = EndUploads(entry.item, job.since, kept, self._how)
                 self._ready.append(Job(ending, partial(self._swept, entry, kept)))
 
-    def _uploading(self, key: str, job: Job) -> None:
-        """Uploads that have become known are written down, to be gone on with."""
-        uploads = self._cluster.news(key).uploads
-        while uploads:
-            number, begun = uploads.popleft()
-            for entry in job.entries:
-                if entry.id == number:
-                    self._tally.uploading(entry, begun, job.since)
+    def _hear(self, key: str, job: Job) -> None:
+        """What has become known of it: what has arrived is written down, and uploads, to be gone on with."""
+        news = self._cluster.news(key)
+        known = {entry.id: entry for entry in job.entries} if news.uploads or news.arrived else {}
+        while news.uploads:
+            number, begun = news.uploads.popleft()
+            if number in known and number not in job.arrived:
+                self._tally.uploading(known[number], begun, job.since)
+        while news.arrived:
+            arrival = news.arrived.popleft()
+            if arrival.id in known and arrival.id not in job.arrived:
+                self._tally.arrived(known[arrival.id], arrival.receipt)
+                job.arrived.add(arrival.id)
+                job.counted += arrival.receipt.size
+
+    def _begun_again(self, key: str, job: Job) -> None:
+        """Its machine was lost, and the scheduler has begun all of it again: another errand has the rest."""
+        del self._flying[key]
+        self._cluster.cancel([key])
+        self._lost(job, Lost("the scheduler has begun it again"))
 
     def _note(self, entries: tuple[Entry, ...], outcome: Outcome) -> None:
         """What has arrived, and what has failed."""
@@ -397,14 +418,10 @@ class Driver:
             self._tally.warning(
                 "the scheduler has no worker for this: start `dask worker ADDRESS --resources gof3r=1`"
             )
-        for key, job in self._flying.items():
-            self._uploading(key, job)
         news = [self._cluster.news(key) for key in self._flying]
-        moved = (
-            self._tally.bytes
-            + sum(spread.done for spread in self._spreads)
-            + sum(each.moved for each in news)
-        )
+        moved = self._tally.bytes + sum(spread.done for spread in self._spreads)
+        for key, job in self._flying.items():
+            moved += max(0, self._cluster.news(key).moved - job.counted)
         then, before = self._moved[0] if self._moved else (self._began, 0)
         rate = max(0, moved - before) / max(now - then, 1e-9)
         self._moved.append((now, moved))

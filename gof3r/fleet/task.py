@@ -8,6 +8,7 @@ is killed takes the child's pipe along, which does the same.
 
 from __future__ import annotations
 
+import pickle
 import time
 from typing import TYPE_CHECKING
 
@@ -44,6 +45,8 @@ class Running:
         """Bytes of what had arrived before the ring that is told of."""
         self._ring = 0.0
         self._arrived: list[Arrived] = []
+        self._untold = 0
+        """How many of them, the last ones, nobody has heard of yet."""
         self._refused: list[Refused] = []
         self._warnings: dict[str, None] = {}
         self._say("began")
@@ -92,6 +95,7 @@ class Running:
             self._say("uploading", shown.id, begun.upload_id, begun.etag, begun.headers)
         elif isinstance(shown, Arrived):
             self._arrived.append(shown)
+            self._untold += 1
             self._moved += shown.receipt.size
 
     def _hear(self, event: Event) -> None:
@@ -102,11 +106,14 @@ class Running:
         if event.seconds < self._ring:  # of another ring
             self._before = self._moved
         self._ring = event.seconds
+        if self._untold:
+            self._say("arrived", pickle.dumps(self._arrived[-self._untold :]))
+            self._untold = 0
         self._say("moved", max(self._moved, self._before + event.done), event.in_flight)
         if not self._wanted():
             raise Unwanted
 
-    def _say(self, *words: str | int) -> None:
+    def _say(self, *words: str | int | bytes) -> None:
         self._worker.log_event(self._errand.topic, [self._errand.key, *words])
 
     def _wanted(self) -> bool:

@@ -114,6 +114,18 @@ def test_what_a_lost_machine_had_is_handed_out_in_halves(tmp_path: Path, how: st
     site.check()
 
 
+@pytest.mark.parametrize("how", ["half", "noticed"])
+def test_what_is_known_to_have_arrived_is_not_done_again(tmp_path: Path, how: str) -> None:
+    site = Site(tmp_path, [of_size(number, 1) for number in range(9)])
+    site.yard.tells = True
+    site.yard.fate = fates(Carry, how)
+    assert site.run() == {State.DONE: 9}
+    assert [len(what.entries) for what in site.carried] == [9, 2, 3]
+    assert set(site.store.written.values()) == {1}
+    assert site.heard.warnings == ["a machine of the fleet was lost: others take over"]
+    site.check()
+
+
 @pytest.mark.parametrize("how", ["lost", "half", "unheard", "unreached"])
 def test_an_upload_that_was_left_is_gone_on_with_or_ended(tmp_path: Path, how: str) -> None:
     site = Site(tmp_path, [of_size(1, LARGE), put(2, LARGE), of_size(3, LARGE), of_size(4, 1)])

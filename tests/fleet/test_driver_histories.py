@@ -15,7 +15,7 @@ from gof3r.migrate.items import Item
 from gof3r.migrate.states import State
 from tests.fleet.site import LARGE, SPLIT, Site, get, of_size, put
 
-FATES = ["waits", "done", "done", "lost", "half", "unheard", "twice", "unreached", "refused"]
+FATES = ["waits", "done", "done", "lost", "half", "unheard", "twice", "noticed", "unreached", "refused"]
 ITEMS = st.lists(
     st.sampled_from(
         [(of_size, 1), (of_size, None), (of_size, LARGE), (of_size, SPLIT), (put, LARGE), (get, LARGE)]
@@ -33,6 +33,7 @@ ITEMS = st.lists(
     words=st.lists(st.sampled_from(FATES), max_size=40),
     places=st.lists(st.integers(0, 4), max_size=10),
     most=st.none() | st.integers(0, 3),
+    tells=st.booleans(),
 )
 def test_any_history_ends_with_each_object_done_once_or_failed(
     kinds: list[tuple[Callable[..., Item], int | None]],
@@ -42,12 +43,14 @@ def test_any_history_ends_with_each_object_done_once_or_failed(
     words: list[str],
     places: list[int],
     most: int | None,
+    tells: bool,
 ) -> None:
     items = [make(number, size) for number, (make, size) in enumerate(kinds)]
     items += [of_size(number, 1) for number in range(100, 100 + small)]
     with TemporaryDirectory() as name:
         site = Site(Path(name), items)
         site.most = most
+        site.yard.tells = tells
         for one in items:
             if large and one.known.size is None:
                 site.store.sizes[str(one.destination)] = LARGE

@@ -76,8 +76,8 @@ def done(value: object = None, error: str = "", *, ours: bool = False) -> Outcom
 
 
 class Yard:
-    """A ``Cluster``. ``fate`` says of an errand under way what comes of it now: ``waits``, or one of the
-    methods' names."""
+    """A ``Cluster``. ``fate`` says of an errand under way what comes of it now: ``waits``, ``noticed`` (it is
+    begun again by the scheduler, and goes on), or one of the methods' names."""
 
     def __init__(self, store: Store, places: int = 3) -> None:
         self.store = store
@@ -87,6 +87,8 @@ class Yard:
         self.submitted: list[Errand] = []
         self.cancelled: list[str] = []
         self.left_out: list[str] = []
+        self.tells = False
+        """What has arrived is told at once, and not with the outcome alone."""
         self.out: dict[str, Under] = {}
         self._ended: dict[str, Under] = {}
         self._still = 0
@@ -119,6 +121,10 @@ class Yard:
             if fate == "waits":
                 continue
             under.news.runs += 1
+            if fate == "noticed":
+                self._do(under, under.errand.what, half=True)
+                under.news.runs += 1
+                continue
             outcome: Outcome | Lost = getattr(self, fate)(under)
             self._ended[key] = self.out.pop(key)
             found.append((key, outcome))
@@ -229,6 +235,8 @@ class Yard:
             else:
                 self.store.written[str(entry.item.destination)] += 1
             arrived.append(Arrived(entry.id, receipt_of(entry.item)))
+            if self.tells:
+                under.news.arrived.append(arrived[-1])
         return Outcome(tuple(arrived))
 
     def _begin(self, under: Under, entry: Entry) -> str:
