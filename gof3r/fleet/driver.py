@@ -15,30 +15,28 @@ the second in which it was handed out is known, and what was begun since is ende
 from __future__ import annotations
 
 import time
-from collections import deque
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
-from typing import cast
 
 from gof3r import __version__
 from gof3r.config import MIN_RATE, parse_size
 from gof3r.engine import orders
 from gof3r.engine.errors import Gof3rError, Interrupted
-from gof3r.engine.flow import events
 from gof3r.engine.proc.signals import Signals
-from gof3r.engine.spans import Split, StoredPart
 from gof3r.migrate.carrying import in_parts, kind
 from gof3r.migrate.here import left_over
 from gof3r.migrate.journal import Journal
 from gof3r.migrate.ordered import How, Orders
 from gof3r.migrate.states import Entry, State
 from gof3r.migrate.tally import Tally
-from gof3r.migrate.told import arrived
 
 from .cluster import Cluster, Lost
 from .errand import Carry, EndUploads, Errand, Outcome, What
+from .jobs import Job, Jobs
+from .outlook import Outlook
 from .spread import WORTH, Spread
+from .spreading import Spreading
 
 TOGETHER = 500
 FEWEST = 50
@@ -61,32 +59,6 @@ TRIES = 3
 WAIT = 0.2
 """Seconds between two looks at signals and progress."""
 
-WINDOW = 6
-"""Seconds over which a rate is told: what spans move comes in lumps."""
-
-ALONE = 5.0
-"""Seconds without any machine after which that is told."""
-
-
-@dataclass(slots=True)
-class Job:
-    """An errand that is to be done, and who is told what came of it."""
-
-    what: What
-    then: Callable[[Outcome], None]
-    """Told of an outcome that another machine would not better."""
-    spread: Spread | None = None
-    """Of which it is a stage."""
-    entries: tuple[Entry, ...] = ()
-    since: float = 0.0
-    """Epoch second in which it was first handed out."""
-    lost: int = 0
-    tries: int = 0
-    arrived: set[int] = field(default_factory=set)
-    """Entries that are known to have arrived, while it is under way."""
-    counted: int = 0
-    """Their bytes."""
-
 
 class Driver:
     """Carries out what the journal has to do on ``cluster``."""
@@ -102,16 +74,14 @@ class Driver:
         self._orders = Orders(how, environ)
         self._run = run
         self._number = 0
-        self._ready: deque[Job] = deque()
-        self._flying: dict[str, Job] = {}
-        self._spreads: list[Spread] = []
-        self._signals: Signals | None = None
-        self._began = time.monotonic()
-        self._beat = 0.0
-        self._moved: deque[tuple[float, int]] = deque(maxlen=WINDOW)
-        self._alone = 0.0
+        self._jobs = Jobs(cluster)
+        self._spreading = Spreading(
+            self._jobs, cluster, tally, lambda entries, since: self._carry(entries, since=since)
+        )
         todo = journal.totals()[State.TODO]
-        self._total = None if todo.unknown else todo.bytes
+        total = None if todo.unknown else todo.bytes
+        self._outlook = Outlook(cluster, self._jobs, tally, total, time.monotonic())
+        self._signals: Signals | None = None
 
     def run(self) -> None:
         """Until there is nothing to do. Raises Stopped, Interrupted, and Gof3rError for what is no object's
@@ -123,7 +93,7 @@ class Driver:
                 pass
         finally:
             self._signals.close()
-            self._cluster.cancel(list(self._flying))
+            self._jobs.cancel_all()
             self._tally.release()
 
     # --- handing out ------------------------------------------------------------------
@@ -132,8 +102,8 @@ class Driver:
         """As ``here.end_left``, by the fleet; nothing else is begun meanwhile."""
         for entry, since, kept in left_over(self._journal):
             ending = EndUploads(entry.item, since, kept, self._how)
-            self._ready.append(Job(ending, partial(self._swept, entry, kept)))
-        while self._ready or self._flying:
+            self._jobs.ready.append(Job(ending, partial(self._swept, entry, kept)))
+        while self._jobs:
             self._turn(more=False)
 
     def _swept(self, entry: Entry, kept: str, outcome: Outcome) -> None:
@@ -146,21 +116,24 @@ class Driver:
         """Hand out what there are places for, and hear what has ended; False where there is nothing any more.
         ``more``: new items are taken."""
         places = self._cluster.places
-        while len(self._flying) < places and (self._ready or (more and self._take(places))):
-            self._submit(self._ready.popleft())
-        todo = self._ready or self._flying or (more and self._journal.totals()[State.TODO].items)
+        while len(self._jobs.out) < places and (self._jobs.ready or (more and self._take(places))):
+            self._submit(self._jobs.ready.popleft())
+        todo = self._jobs or (more and self._journal.totals()[State.TODO].items)
         if not todo:
             return False
         ended = self._cluster.ended(WAIT)
         over = {key for key, _ in ended}
-        for key, job in list(self._flying.items()):
+        for key, job in list(self._jobs.out.items()):
             self._hear(key, job)
             if key not in over and isinstance(job.what, Carry) and self._cluster.news(key).runs > 1:
                 self._begun_again(key, job)
         for key, outcome in ended:
-            if key in self._flying:  # else it is of an object that has failed just now
+            if key in self._jobs.out:  # else it is of an object that has failed just now
                 self._ended(key, outcome)
-        self._look(time.monotonic())
+        assert self._signals is not None
+        for number in self._signals.receive():
+            raise Interrupted(number)
+        self._outlook.look(time.monotonic(), self._spreading.done)
         return True
 
     def _take(self, places: int) -> bool:
@@ -177,7 +150,7 @@ class Driver:
         if not entries:
             return False
         if len(entries) == 1 and (spread := self._spread(entries[0])):
-            self._ready.append(self._beginning(spread))
+            self._spreading.begin(spread)
         else:
             self._carry(tuple(entries))
         return True
@@ -195,7 +168,7 @@ class Driver:
 
     def _carry(self, entries: tuple[Entry, ...], lost: int = 0, tries: int = 0, since: float = 0.0) -> None:
         then = partial(self._carried, entries)
-        self._ready.append(Job(Carry(entries, self._how), then, None, entries, since, lost, tries))
+        self._jobs.ready.append(Job(Carry(entries, self._how), then, None, entries, since, lost, tries))
 
     def _submit(self, job: Job) -> None:
         if isinstance(job.what, Carry):
@@ -212,7 +185,7 @@ class Driver:
         what = self._shared(job.what)
         self._number += 1
         key = f"{self._run}-{self._number}"
-        self._flying[key] = job
+        self._jobs.out[key] = job
         self._cluster.submit(Errand(key, self._run, __version__, what))
 
     def _shared(self, what: What) -> What:
@@ -238,7 +211,7 @@ class Driver:
     # --- what comes back ------------------------------------------------------------------
 
     def _ended(self, key: str, outcome: Outcome | Lost) -> None:
-        job = self._flying.pop(key)
+        job = self._jobs.out.pop(key)
         runs = self._cluster.news(key).runs
         self._cluster.cancel([key])
         if isinstance(outcome, Lost):
@@ -266,7 +239,7 @@ class Driver:
         if job.lost < LOST:
             self._tally.warning("a machine of the fleet was lost: others take over")
             if not job.entries:
-                self._ready.appendleft(job)
+                self._jobs.ready.appendleft(job)
             left = tuple(entry for entry in job.entries if entry.id not in job.arrived)
             middle = len(left) // 2
             for half in filter(None, (left[:middle], left[middle:])):  # maybe it is one of them that kills it
@@ -290,7 +263,7 @@ class Driver:
             if entries:
                 self._carry(entries, job.lost, job.tries, job.since)
         else:
-            self._ready.appendleft(job)
+            self._jobs.ready.appendleft(job)
 
     def _sweep(self, job: Job) -> None:
         """It was begun more than once: the machine that was lost may have left uploads."""
@@ -301,7 +274,7 @@ class Driver:
             unknown = entry.item.known.size is None
             if kind(entry.item) == "copy" and (unknown or self._leaves_upload(entry)):
                 ending = EndUploads(entry.item, job.since, kept, self._how)
-                self._ready.append(Job(ending, partial(self._swept, entry, kept)))
+                self._jobs.ready.append(Job(ending, partial(self._swept, entry, kept)))
 
     def _hear(self, key: str, job: Job) -> None:
         """What has become known of it: what has arrived is written down, and uploads, to be gone on with."""
@@ -320,7 +293,7 @@ class Driver:
 
     def _begun_again(self, key: str, job: Job) -> None:
         """Its machine was lost, and the scheduler has begun all of it again: another errand has the rest."""
-        del self._flying[key]
+        del self._jobs.out[key]
         self._cluster.cancel([key])
         self._lost(job, Lost("the scheduler has begun it again"))
 
@@ -339,99 +312,3 @@ class Driver:
                 if entry.id not in outcome.told:
                     said = f"{entry.item.destination}: {outcome.error}"
                     self._tally.failed(entry, outcome.cause, said, outcome.kept)
-
-    # --- one object, many machines ------------------------------------------------------------------
-
-    def _beginning(self, spread: Spread) -> Job:
-        self._spreads.append(spread)
-        self._tally.began([spread.entry])
-        job = Job(spread.begin(), partial(self._begun, spread), spread=spread)
-        job.since = spread.since
-        return job
-
-    def _begun(self, spread: Spread, outcome: Outcome) -> None:
-        if outcome.error:
-            self._fail(spread, outcome)
-            return
-        value = _value(outcome)
-        if not isinstance(value, Split):
-            self._spreads.remove(spread)
-            spread.whole = True
-            self._tally.debug(f"{spread.entry.item.source}: {value}")
-            self._carry((spread.entry,), since=spread.since)
-            return
-        self._tally.uploading(spread.entry, value.begun)
-        for order in spread.spans(value, self._cluster.places):
-            self._ready.append(Job(order, partial(self._sent, spread), spread=spread))
-
-    def _sent(self, spread: Spread, outcome: Outcome) -> None:
-        if outcome.error:
-            self._fail(spread, outcome)
-            return
-        finish = spread.finish(cast(tuple[StoredPart, ...], _value(outcome)))
-        if finish is not None:
-            self._ready.appendleft(Job(finish, partial(self._finished, spread), spread=spread))
-
-    def _finished(self, spread: Spread, outcome: Outcome) -> None:
-        if outcome.error:
-            self._fail(spread, outcome)
-            return
-        self._spreads.remove(spread)
-        receipt = cast(events.Receipt, _value(outcome))
-        seconds = time.time() - spread.since
-        arrived(self._tally, spread.entry, receipt, spread.entry.item.known, spread.retries, seconds)
-
-    def _fail(self, spread: Spread, outcome: Outcome) -> None:
-        """It has failed: nothing of it is left to be done, and behind only what a later run goes on with."""
-        flying = [key for key, job in self._flying.items() if job.spread is spread]
-        self._cluster.cancel(flying)
-        for key in flying:
-            del self._flying[key]
-        self._ready = deque(job for job in self._ready if job.spread is not spread)
-        self._spreads.remove(spread)
-        ending = None if outcome.kept else spread.abort()
-        if ending is None:
-            self._tally.failed(spread.entry, outcome.cause, outcome.error, outcome.kept)
-            return
-
-        def then(ended: Outcome) -> None:
-            self._tally.failed(spread.entry, outcome.cause, outcome.error, bool(ended.error))
-
-        self._ready.append(Job(ending, then))
-
-    # --- how it goes ------------------------------------------------------------------
-
-    def _look(self, now: float) -> None:
-        assert self._signals is not None
-        for number in self._signals.receive():
-            raise Interrupted(number)
-        if now < self._beat + 1.0:
-            self._tally.tick()
-            return
-        machines = self._cluster.machines
-        self._tally.crew = f", {machines} machine{'' if machines == 1 else 's'}"
-        if machines:
-            self._alone = 0.0
-        elif not self._alone:
-            self._alone = now
-        elif now > self._alone + ALONE:
-            self._tally.warning(
-                "the scheduler has no worker for this: start `dask worker ADDRESS --resources gof3r=1`"
-            )
-        news = [self._cluster.news(key) for key in self._flying]
-        moved = self._tally.bytes + sum(spread.done for spread in self._spreads)
-        for key, job in self._flying.items():
-            moved += max(0, self._cluster.news(key).moved - job.counted)
-        then, before = self._moved[0] if self._moved else (self._began, 0)
-        rate = max(0, moved - before) / max(now - then, 1e-9)
-        self._moved.append((now, moved))
-        self._beat = now
-        in_flight = sum(each.in_flight for each in news)
-        self._tally.progress(
-            events.Progress(moved, self._total, in_flight, 0, rate=rate, seconds=now - self._began)
-        )
-
-
-def _value(outcome: Outcome) -> object:
-    assert outcome.result is not None
-    return outcome.result.value
