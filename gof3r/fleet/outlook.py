@@ -50,7 +50,7 @@ class Outlook:
 
     def _count(self, now: float) -> None:
         machines = self._cluster.machines
-        self._tally.crew = f", {machines} machine{'' if machines == 1 else 's'}"
+        self._tally.staffed(machines)
         if machines:
             self._alone = 0.0
         elif not self._alone:

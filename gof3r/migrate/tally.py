@@ -42,8 +42,7 @@ class Tally:
         self.warning = report.warning
         self.debug = report.debug
         self.happened = report.happened
-        self.crew = ""
-        """Who is at work, for the heading."""
+        self._crew = ""
         self.failures = 0
         self.carried = 0
         self.bytes = 0
@@ -109,6 +108,11 @@ class Tally:
         self._taken.discard(entry.id)
         self._begun.pop(entry.id, None)
 
+    def staffed(self, machines: int) -> None:
+        """So many are at it."""
+        self._crew = f", {machines} machine{'' if machines == 1 else 's'}"
+        self._head()
+
     def _head(self) -> None:
         failed = f", {self.failures} failed" if self.failures else ""
-        self._report.heading = f"{self.carried} of {self._todo} objects{failed}{self.crew}: "
+        self._report.heading = f"{self.carried} of {self._todo} objects{failed}{self._crew}: "
