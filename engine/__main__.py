@@ -6,32 +6,23 @@ import os
 import sys
 from typing import TYPE_CHECKING, cast
 
-from .proc.caller import Caller
-from .proc.channel import Receiver, Sender
+from .proc.caller import Caller, Start, serve
 
 if TYPE_CHECKING:
     from .orders import Order
 
 
 def main(wishes: int, news: int) -> int:
-    """Take an order, carry it out, and say how it went. The exit code is for people who look at processes:
-    callers read the last message."""
-    for fd in (wishes, news):
-        os.set_inheritable(fd, False)
-    caller = Caller(Receiver(wishes), Sender(news))
-    start = caller.start()
-    if start is None:
-        return 0
-    try:
-        from .proc.pieces import Ends
-        from .proc.session import carry_out  # late: to be reported, should it fail
+    """Take an order, carry it out, and say how it went; the exit code."""
+    return serve(wishes, news, _carry_out)
 
-        ends = Ends(start.source, start.sink, caller, start.vouched)
-        caller.end(carry_out(cast("Order", start.order), caller, os.environ, ends))
-    except BaseException as error:
-        caller.end(error=error)
-        return 1
-    return 0
+
+def _carry_out(start: Start, caller: Caller) -> object:
+    from .proc.pieces import Ends
+    from .proc.session import carry_out  # late: to be reported, should it fail
+
+    ends = Ends(start.source, start.sink, caller, start.vouched)
+    return carry_out(cast("Order", start.order), caller, os.environ, ends)
 
 
 if __name__ == "__main__":

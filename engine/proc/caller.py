@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import traceback
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from ..errors import Gof3rError, one_line
@@ -157,3 +158,20 @@ class Caller:
             self._news.send(news)
         except BrokenPipeError:
             pass  # the end of its other pipe says the same, and cancels
+
+
+def serve(wishes: int, news: int, do: Callable[[Start, Caller], object]) -> int:
+    """``do`` what the caller at the other ends of these descriptors wants, and say what it returned or
+    raised. The exit code is for people who look at processes: callers read the last message."""
+    for fd in (wishes, news):
+        os.set_inheritable(fd, False)
+    caller = Caller(Receiver(wishes), Sender(news))
+    start = caller.start()
+    if start is None:
+        return 0
+    try:
+        caller.end(do(start, caller))
+    except BaseException as error:
+        caller.end(error=error)
+        return 1
+    return 0

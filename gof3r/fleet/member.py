@@ -12,8 +12,7 @@ from collections.abc import Sequence
 
 from gof3r.child import Engine
 from gof3r.engine.flow.events import Event, Progress
-from gof3r.engine.proc.caller import Caller
-from gof3r.engine.proc.channel import Receiver, Sender
+from gof3r.engine.proc.caller import Caller, Start, serve
 from gof3r.engine.values import Begun
 from gof3r.migrate.carrying import Carrier
 from gof3r.migrate.receipts import Receipt
@@ -60,30 +59,22 @@ class Teller:
 
 
 def main(wishes: int, news: int) -> int:
-    """Do what comes, and say how it went."""
-    for fd in (wishes, news):
-        os.set_inheritable(fd, False)
-    caller = Caller(Receiver(wishes), Sender(news))
-    start = caller.start()
-    if start is None:
-        return 0
-    try:
-        what = start.order
-        assert isinstance(what, Carry | EndUploads)
-        carrier = Carrier(what.how, Teller(caller), os.environ, caller)
-        if isinstance(what, EndUploads):
-            carrier.end_uploads(what.item, what.since, what.kept)
-        else:
-            for entry in what.entries:
-                if entry.id in what.again and entry.left:
-                    kept = entry.left.begun.upload_id if entry.left.begun else ""
-                    carrier.end_uploads(entry.item, entry.left.since, kept)
-            carrier.carry(what.entries)
-        caller.end()
-    except BaseException as error:
-        caller.end(error=error)
-        return 1
-    return 0
+    """Do what comes, and say how it went; the exit code."""
+    return serve(wishes, news, _carry)
+
+
+def _carry(start: Start, caller: Caller) -> None:
+    what = start.order
+    assert isinstance(what, Carry | EndUploads)
+    carrier = Carrier(what.how, Teller(caller), os.environ, caller)
+    if isinstance(what, EndUploads):
+        carrier.end_uploads(what.item, what.since, what.kept)
+        return
+    for entry in what.entries:
+        if entry.id in what.again and entry.left:
+            kept = entry.left.begun.upload_id if entry.left.begun else ""
+            carrier.end_uploads(entry.item, entry.left.since, kept)
+    carrier.carry(what.entries)
 
 
 if __name__ == "__main__":

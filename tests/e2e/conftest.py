@@ -115,6 +115,13 @@ def other() -> Iterator[tuple[LocalS3, S3Client]]:
         client.close()
 
 
+def as_old(server: LocalS3, folder: Path) -> dict[str, str]:
+    """The environment in which the profile ``old`` has the keys of ``server``."""
+    profile = f"[old]\naws_access_key_id={server.access_key}\naws_secret_access_key={server.secret_key}\n"
+    (folder / "credentials").write_text(profile)
+    return {"AWS_SHARED_CREDENTIALS_FILE": str(folder / "credentials")}
+
+
 # --- the bucket ------------------------------------------------------------------
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.conftest import Server
-from tests.e2e.conftest import Failed, Uploads, etag, keys, md5, stored
+from tests.e2e.conftest import Failed, Uploads, as_old, etag, keys, md5, stored
 from tests.e2e.live import MIB, PART, PROMPT, SMALL, Live, Start, noise, until
 from tests.e2e.relay import Relay
 from tools.local_s3 import LocalS3
@@ -298,9 +298,7 @@ def test_a_copy_between_two_services_uses_each_one_s_keys_and_region(
     start: Start, other: tuple[LocalS3, S3Client], boto: S3Client, bucket: str, tmp_path: Path
 ) -> None:
     server, their = other
-    profile = f"[old]\naws_access_key_id={server.access_key}\naws_secret_access_key={server.secret_key}\n"
-    (tmp_path / "credentials").write_text(profile)
-    env = {"AWS_SHARED_CREDENTIALS_FILE": str(tmp_path / "credentials")}
+    env = as_old(server, tmp_path)
     source = ("--source-profile", "old", "--source-region", "eu-old-7")
     data = make(their, server.bucket, LENGTH, **LIKE)
     with Relay(server.endpoint) as relay:

@@ -13,7 +13,7 @@ import pytest
 from boto3.s3.transfer import TransferConfig
 
 from gof3r.fleet.spread import WORTH
-from tests.e2e.conftest import Uploads
+from tests.e2e.conftest import Uploads, as_old
 from tests.e2e.fleet import MARK, Fleet, marked
 from tests.e2e.live import PART, SMALL, Live, Start, noise, until
 from tests.e2e.test_migrate import check, fill, moved, receipts
@@ -33,10 +33,7 @@ MakeFleet = Callable[..., Fleet]
 def fleet(environment: dict[str, str], start: Start, other: Other, tmp_path: Path) -> Iterator[MakeFleet]:
     """Starts a scheduler and ``count`` workers, who have both stores' keys; the command has them as well."""
     server, _ = other
-    (tmp_path / "credentials").write_text(
-        f"[old]\naws_access_key_id={server.access_key}\naws_secret_access_key={server.secret_key}\n"
-    )
-    environment["AWS_SHARED_CREDENTIALS_FILE"] = str(tmp_path / "credentials")
+    environment |= as_old(server, tmp_path)
     with ExitStack() as stack:
 
         def make(count: int = 1) -> Fleet:

@@ -17,7 +17,7 @@ import pytest
 from botocore.config import Config
 
 from tests.conftest import Server
-from tests.e2e.conftest import Uploads, keys, md5, stored
+from tests.e2e.conftest import Uploads, as_old, keys, md5, stored
 from tests.e2e.live import PART, SMALL, Live, Start, noise, until
 from tests.e2e.relay import Relay
 from tools.local_s3 import LocalS3
@@ -95,9 +95,7 @@ def test_objects_move_between_two_services_with_keys_of_their_own(
     tmp_path: Path,
 ) -> None:
     server, their = other
-    profile = f"[old]\naws_access_key_id={server.access_key}\naws_secret_access_key={server.secret_key}\n"
-    (tmp_path / "credentials").write_text(profile)
-    env = {"AWS_SHARED_CREDENTIALS_FILE": str(tmp_path / "credentials")}
+    env = as_old(server, tmp_path)
     made = fill(their, server.bucket, 30)
     made["large"] = noise(3 * PART + 5)
     their.put_object(Bucket=server.bucket, Key="from/large", Body=made["large"])
@@ -207,9 +205,7 @@ def test_killed_again_and_again_it_goes_on(
     for number in range(6):  # more than lanes
         made[f"large{number}"] = noise(2 * PART + number)
         their.put_object(Bucket=server.bucket, Key=f"from/large{number}", Body=made[f"large{number}"])
-    profile = f"[old]\naws_access_key_id={server.access_key}\naws_secret_access_key={server.secret_key}\n"
-    (tmp_path / "credentials").write_text(profile)
-    env = {"AWS_SHARED_CREDENTIALS_FILE": str(tmp_path / "credentials")}
+    env = as_old(server, tmp_path)
     words = ["migrate", f"--from=s3://{server.bucket}/from/", f"--to=s3://{bucket}/to", *SMALL]
     words += [f"--source-endpoint={server.endpoint}", "--source-profile=old", "--limit-rate=60MB"]
     path = tmp_path / RECEIPTS
@@ -258,9 +254,7 @@ def half_copied(
     """The command line and the environment of a run that was killed when three parts of four were stored."""
     server, their = other
     their.put_object(Bucket=server.bucket, Key="from/large", Body=noise(4 * PART), Metadata={"colour": "red"})
-    profile = f"[old]\naws_access_key_id={server.access_key}\naws_secret_access_key={server.secret_key}\n"
-    (tmp_path / "credentials").write_text(profile)
-    env = {"AWS_SHARED_CREDENTIALS_FILE": str(tmp_path / "credentials")}
+    env = as_old(server, tmp_path)
     words = ["migrate", f"--from=s3://{server.bucket}/from/", f"--to=s3://{bucket}/to", "-s", "5MiB"]
     words += ["-c", "1", f"--source-endpoint={server.endpoint}", "--source-profile=old"]
     relay.hold(r"PUT \S*partNumber=4&")
@@ -304,9 +298,7 @@ def test_copies_that_were_killed_side_by_side_are_gone_on_with(
     made = {str(number): noise(3 * PART + number) for number in range(3)}
     for name, data in made.items():
         their.put_object(Bucket=server.bucket, Key=f"from/{name}", Body=data)
-    profile = f"[old]\naws_access_key_id={server.access_key}\naws_secret_access_key={server.secret_key}\n"
-    (tmp_path / "credentials").write_text(profile)
-    env = {"AWS_SHARED_CREDENTIALS_FILE": str(tmp_path / "credentials")}
+    env = as_old(server, tmp_path)
     words = ["migrate", f"--from=s3://{server.bucket}/from/", f"--to=s3://{bucket}/to", "-s", "5MiB"]
     words += ["-c", "2", f"--source-endpoint={server.endpoint}", "--source-profile=old", "--debug"]
     relay.hold(r"PUT \S*partNumber=3&")
@@ -557,9 +549,7 @@ def test_a_large_object_that_only_its_md5_proves(
     start: Start, other: tuple[LocalS3, S3Client], boto: S3Client, bucket: str, tmp_path: Path, to_file: bool
 ) -> None:
     server, their = other
-    (tmp_path / "credentials").write_text(
-        f"[old]\naws_access_key_id={server.access_key}\naws_secret_access_key={server.secret_key}\n"
-    )
+    env = as_old(server, tmp_path)
     old = boto3.client(
         "s3",
         endpoint_url=server.endpoint,
@@ -572,7 +562,7 @@ def test_a_large_object_that_only_its_md5_proves(
     to = "back" if to_file else f"s3://{bucket}/to"
     words = ["migrate", f"--from=s3://{server.bucket}/from", f"--to={to}", *SMALL]
     words += [f"--source-endpoint={server.endpoint}", "--source-profile=old"]
-    code, live = start.run(*words, env={"AWS_SHARED_CREDENTIALS_FILE": str(tmp_path / "credentials")})
+    code, live = start.run(*words, env=env)
     assert code == 0, live.said
     data = (tmp_path / "back" / "k").read_bytes() if to_file else stored(boto, bucket, "to/k")
     assert data == noise(2 * PART + 1)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.conftest import Server
-from tests.e2e.conftest import keys, stored
+from tests.e2e.conftest import as_old, keys, stored
 from tests.e2e.front import Front
 from tests.e2e.live import PART, SMALL, Live, Start, noise
 from tests.e2e.relay import Relay
@@ -77,12 +77,10 @@ def test_of_two_stores_with_the_same_names_the_sources_go(
     made = fill(their, bucket, 12)
     made["large"] = noise(PART + 5)
     their.put_object(Bucket=bucket, Key="from/large", Body=made["large"])
-    (tmp_path / "credentials").write_text(
-        f"[old]\naws_access_key_id={server.access_key}\naws_secret_access_key={server.secret_key}\n"
-    )
+    env = as_old(server, tmp_path)
     words = ["migrate", f"--from=s3://{bucket}/from/", f"--to=s3://{bucket}/from", *SMALL, DELETE]
     words += [f"--source-endpoint={server.endpoint}", "--source-profile=old"]
-    code, live = start.run(*words, env={"AWS_SHARED_CREDENTIALS_FILE": str(tmp_path / "credentials")})
+    code, live = start.run(*words, env=env)
     assert (code, deleted(live)) == (0, 13), live.said
     assert keys(their, bucket) == []
     check(boto, bucket, made, "from/")
