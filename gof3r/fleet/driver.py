@@ -15,7 +15,7 @@ the second in which it was handed out is known, and what was begun since is ende
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -28,7 +28,7 @@ from gof3r.migrate.carrying import in_parts, kind
 from gof3r.migrate.here import left_over
 from gof3r.migrate.journal import Journal
 from gof3r.migrate.ordered import How, Orders
-from gof3r.migrate.states import Entry, State
+from gof3r.migrate.states import Entry, Leftover, State
 from gof3r.migrate.tally import Tally
 
 from .cluster import Cluster, Lost
@@ -49,6 +49,9 @@ UNKNOWN = 32
 BYTES = 4 << 30
 LEAST = 512 << 20
 """Bytes of one errand, unless it is a single object; the least likewise."""
+
+AT_ONCE = 1000
+"""Objects whose uploads are looked for by one errand."""
 
 LOST = 4
 """Losses of machines at one errand after which it is not tried again."""
@@ -100,17 +103,20 @@ class Driver:
 
     def _end_left(self) -> None:
         """As ``here.end_left``, by the fleet; nothing else is begun meanwhile."""
-        for entry, since, kept in left_over(self._journal):
-            ending = EndUploads(entry.item, since, kept, self._how)
-            self._jobs.ready.append(Job(ending, partial(self._swept, entry, kept)))
+        found = list(left_over(self._journal))
+        for at in range(0, len(found), AT_ONCE):
+            some = found[at : at + AT_ONCE]
+            ending = EndUploads(tuple(each for _, each in some), self._how)
+            self._jobs.ready.append(Job(ending, partial(self._swept, some)))
         while self._jobs:
             self._turn(more=False)
 
-    def _swept(self, entry: Entry, kept: str, outcome: Outcome) -> None:
-        if outcome.error:
-            self._tally.warning(f"{entry.item.destination}: an upload may still be there: {outcome.error}")
-        elif not kept:
-            self._journal.uploading([(entry.id, None)])
+    def _swept(self, found: Sequence[tuple[int, Leftover]], outcome: Outcome) -> None:
+        if not outcome.error:
+            self._journal.uploading([(number, None) for number, each in found if not each.kept])
+            return
+        for _, each in found:
+            self._tally.warning(f"{each.item.destination}: an upload may still be there: {outcome.error}")
 
     def _turn(self, more: bool = True) -> bool:
         """Hand out what there are places for, and hear what has ended; False where there is nothing any more.
@@ -270,11 +276,14 @@ class Driver:
         entries, kept = job.entries, ""
         if job.spread and isinstance(job.what, orders.Begin) and not job.spread.whole:
             entries, kept = (job.spread.entry,), job.spread.upload_id
-        for entry in entries:
-            unknown = entry.item.known.size is None
-            if kind(entry.item) == "copy" and (unknown or self._leaves_upload(entry)):
-                ending = EndUploads(entry.item, job.since, kept, self._how)
-                self._jobs.ready.append(Job(ending, partial(self._swept, entry, kept)))
+        found = [
+            (entry.id, Leftover(entry.item, job.since, kept))
+            for entry in entries
+            if kind(entry.item) == "copy" and (entry.item.known.size is None or self._leaves_upload(entry))
+        ]
+        if found:
+            ending = EndUploads(tuple(each for _, each in found), self._how)
+            self._jobs.ready.append(Job(ending, partial(self._swept, found)))
 
     def _hear(self, key: str, job: Job) -> None:
         """What has become known of it: what has arrived is written down, and uploads, to be gone on with."""

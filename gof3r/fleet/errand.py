@@ -15,10 +15,9 @@ from gof3r.engine import orders
 from gof3r.engine.errors import UsageError
 from gof3r.engine.s3.request import SSE_C
 from gof3r.engine.values import Begun
-from gof3r.migrate.items import Item
 from gof3r.migrate.ordered import How
 from gof3r.migrate.receipts import Receipt
-from gof3r.migrate.states import Entry
+from gof3r.migrate.states import Entry, Leftover
 from gof3r.places import place
 
 RESOURCE = "gof3r"
@@ -37,12 +36,9 @@ class Carry:
 
 @dataclass(frozen=True, slots=True)
 class EndUploads:
-    """End those of this item's destination that were begun at the epoch second ``since`` or later."""
+    """End these."""
 
-    item: Item
-    since: float
-    kept: str
-    """Id of one that stays; empty for none."""
+    leftovers: tuple[Leftover, ...]
     how: How
 
 

@@ -16,7 +16,7 @@ from gof3r.engine.proc.caller import Caller, Start, serve
 from gof3r.engine.values import Begun
 from gof3r.migrate.carrying import Carrier
 from gof3r.migrate.receipts import Receipt
-from gof3r.migrate.states import Entry
+from gof3r.migrate.states import Entry, Leftover
 
 from .errand import Arrived, Carry, EndUploads, Refused, Uploading
 
@@ -68,12 +68,15 @@ def _carry(start: Start, caller: Caller) -> None:
     assert isinstance(what, Carry | EndUploads)
     carrier = Carrier(what.how, Teller(caller), os.environ, caller)
     if isinstance(what, EndUploads):
-        carrier.end_uploads(what.item, what.since, what.kept)
+        carrier.end_uploads(what.leftovers)
         return
-    for entry in what.entries:
-        if entry.id in what.again and entry.left:
-            kept = entry.left.begun.upload_id if entry.left.begun else ""
-            carrier.end_uploads(entry.item, entry.left.since, kept)
+    carrier.end_uploads(
+        [
+            Leftover(entry.item, entry.left.since, entry.left.begun.upload_id if entry.left.begun else "")
+            for entry in what.entries
+            if entry.id in what.again and entry.left
+        ]
+    )
     carrier.carry(what.entries)
 
 

@@ -13,6 +13,7 @@ import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from os.path import commonprefix
 from typing import Literal, NamedTuple, cast
 
 from gof3r.engine import orders
@@ -23,12 +24,13 @@ from gof3r.engine.flow.slots import stride
 from gof3r.engine.proc.pieces import Ends
 from gof3r.engine.proc.session import carry_out
 from gof3r.engine.proc.source import Witness
+from gof3r.engine.values import Target
 
 from .estimate import parts_of
 from .files import Sources, Targets, check_same, identity, prepared, readable
 from .items import Identity, Item, LocalFile
 from .ordered import How, Orders
-from .states import Entry
+from .states import Entry, Leftover
 from .told import Arrivals, Begins, Ticking, Told, Uploads, arrived, cause, ends_all
 
 MOST_LANES = 64
@@ -69,19 +71,26 @@ class Carrier:
         self._witness = witness
         self._orders = Orders(how, environ)
 
-    def end_uploads(self, item: Item, since: float, kept: str) -> None:
-        """End the multipart uploads of this item's destination that were begun at the epoch second ``since``
-        or later, but for that with the id ``kept``: older ones are somebody else's."""
-        order = self._orders.of(item)
-        target, listed = order.target, Uploads(self._told)
-        terms = replace(order.terms, concurrency=1, memory=None)
-        carry_out(orders.Uploads(target, terms=terms), listed, self._environ, self._ends())
-        for upload in listed.found:
-            ours = upload.key == target.key and upload.initiated >= since - SKEW
-            if ours and upload.upload_id != kept:
-                ending = orders.Uploads(target, upload_id=upload.upload_id, abort=True, terms=terms)
-                carry_out(ending, Ticking(self._told), self._environ, self._ends())
-                self._told.debug(f"upload {upload.upload_id} of {target}, left by a run that was killed")
+    def end_uploads(self, leftovers: Sequence[Leftover]) -> None:
+        """Those at their items' destinations; older ones are somebody else's. One listing for each bucket."""
+        places: dict[Target, tuple[orders.Terms, dict[str, Leftover]]] = {}
+        for each in leftovers:
+            order = self._orders.of(each.item)
+            terms = replace(order.terms, concurrency=1, memory=None)
+            _, keys = places.setdefault(replace(order.target, key=""), (terms, {}))
+            keys[order.target.key] = each
+        for bucket, (terms, keys) in places.items():
+            below, listed = replace(bucket, key=commonprefix(list(keys))), Uploads(self._told)
+            carry_out(orders.Uploads(below, terms=terms), listed, self._environ, self._ends())
+            for upload in listed.found:
+                ours = keys.get(upload.key)
+                if ours and upload.initiated >= ours.since - SKEW and upload.upload_id != ours.kept:
+                    self._end(replace(bucket, key=upload.key), upload.upload_id, terms)
+
+    def _end(self, target: Target, upload_id: str, terms: orders.Terms) -> None:
+        ending = orders.Uploads(target, upload_id=upload_id, abort=True, terms=terms)
+        carry_out(ending, Ticking(self._told), self._environ, self._ends())
+        self._told.debug(f"upload {upload_id} of {target}, left by a run that was killed")
 
     def carry(self, entries: Sequence[Entry]) -> None:
         """Each of them. Raises Gof3rError for what is no object's fault: those that nothing was told of are
@@ -237,7 +246,8 @@ def needs_ring(entry: Entry, part_size: int) -> bool:
         return False
     large = size > PARTS * part_size or (parts > 1 and size // (parts - 1) > part_size)
     own = entry.item.options.part_size not in (None, part_size)
-    return large or own or size == 0 or entry.left is not None
+    left = entry.left is not None and kind(entry.item) == "copy"
+    return large or own or left or entry.item.known.size is None
 
 
 def _path(item: Item) -> str:

@@ -7,29 +7,27 @@ from collections.abc import Iterator
 
 from .carrying import Carrier, kind
 from .journal import Journal
-from .states import Entry, State
+from .states import Leftover, State
 from .tally import TOGETHER, Tally
 
 
 def end_left(journal: Journal, carrier: Carrier) -> None:
     """End the multipart uploads of those objects that were under way when an earlier run ended, but for those
     that will be gone on with: of what is still to do, a file's, and a copy's that is known."""
-    for entry, since, kept in left_over(journal):
-        carrier.end_uploads(entry.item, since, kept)
-        if not kept:
-            journal.uploading([(entry.id, None)])
+    found = dict(left_over(journal))
+    carrier.end_uploads(list(found.values()))
+    journal.uploading([(number, None) for number, each in found.items() if not each.kept])
 
 
-def left_over(journal: Journal) -> Iterator[tuple[Entry, float, str]]:
-    """Items whose uploads are to be ended, with the epoch second since when, and the id of that which will be
-    gone on with; empty for none."""
+def left_over(journal: Journal) -> Iterator[tuple[int, Leftover]]:
+    """Of each item that may have left an upload, by its number, which are to be ended."""
     for entry in journal.uploads():
         assert entry.left is not None
         begun = entry.left.begun
         to_do = entry.state is State.TODO
         if to_do and kind(entry.item) == "put":
             continue
-        yield entry, entry.left.since, begun.upload_id if to_do and begun else ""
+        yield entry.id, Leftover(entry.item, entry.left.since, begun.upload_id if to_do and begun else "")
 
 
 def carry_all(tally: Tally, carrier: Carrier) -> None:

@@ -65,6 +65,17 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
+class Leftover:
+    """Multipart uploads of an item that are to be ended: those begun at the epoch second ``since`` or
+    later."""
+
+    item: Item
+    since: float
+    kept: str
+    """Id of the one that stays, to be gone on with; empty for none."""
+
+
+@dataclass(frozen=True, slots=True)
 class Done:
     id: int
     receipt: int

@@ -185,9 +185,9 @@ class Yard:
         match what:
             case Carry():
                 return self._carry(under, what, half)
-            case EndUploads(item, _, kept):
-                if not half:
-                    store.end(str(item.destination), kept)
+            case EndUploads(leftovers):
+                for leftover in leftovers[: len(leftovers) // 2] if half else leftovers:
+                    store.end(str(leftover.item.destination), leftover.kept)
                 return Outcome()
             case orders.Begin(copy):
                 target = str(copy.target)

@@ -38,6 +38,7 @@ def md5(parts: int) -> str:
         (FILE, TO, PART + 1, 0, None, True, False),
         (FILE, TO, PARTS * PART + 1, 0, None, True, True),
         (FROM, TO, 5, 0, Left(1.0), True, True),
+        (FILE, TO, 5, 0, Left(1.0), True, False),
     ],
 )
 def test_who_needs_a_ring(
