@@ -1,7 +1,6 @@
 """On which boundaries an object is copied in parts: its own, so that its ETag stays, or equal ones.
 
-S3 does not list an object's parts. Its first one's length and their number make a guess at all of them
-(``plan.layout``); only parts that S3 takes from an upload count.
+S3 does not list an object's parts (``proof.likely_parts``); only those that S3 takes from an upload count.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from ..errors import TransferError
 from ..s3 import replies
 from ..values import Part, Target
 from . import plan
-from .proof import first_part
+from .proof import likely_parts
 from .story import Instruction
 
 
@@ -22,11 +21,7 @@ def own_parts(
     """The parts that ``source`` was most likely made of; () when it has none that an upload can have."""
     if not replies.is_composite(head.etag):
         return ()
-    first = yield from first_part(name, source)
-    if first is None:
-        return ()
-    count = head.part_count or first.part_count
-    layout = plan.layout(first.part_length, count, head.size) or ()
+    layout = yield from likely_parts(name, source, head)
     return layout if are_allowed(layout) else ()
 
 

@@ -11,7 +11,7 @@ from ..values import Target
 from . import plan as s3_plan
 from . import sidecar
 from .events import Warn
-from .proof import first_part, look
+from .proof import look, one_part
 from .sidecar import Sidecar
 from .story import Instruction, Story
 from .verify import text
@@ -68,7 +68,7 @@ class Info:
     def _parts(self, head: replies.ObjectHead) -> Generator[Instruction, object, Parts | None]:
         if not head.part_count:
             return None
-        first = yield from first_part(self.name, self._target)
+        first = yield from one_part(self.name, self._target, 1)
         if first is None:
             return None
         layout = s3_plan.layout(first.part_length, first.part_count, head.size) or ()

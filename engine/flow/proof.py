@@ -15,6 +15,7 @@ from __future__ import annotations
 from base64 import b64decode
 from collections.abc import Generator
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Literal
 
 from ..errors import TransferError
@@ -54,14 +55,46 @@ def look(
     return head
 
 
-def first_part(name: str, target: Target) -> Generator[Instruction, object, replies.ObjectHead | None]:
-    """``look`` at the first of the parts that ``target`` was made of; None where the store does not tell."""
+def one_part(
+    name: str, target: Target, number: int
+) -> Generator[Instruction, object, replies.ObjectHead | None]:
+    """``look`` at one of the parts that ``target`` was made of; None where the store does not tell."""
     try:
-        return (yield from look(name, target, 1))
+        return (yield from look(name, target, number))
     except TransferError as error:
         if error.failure is None or error.failure.kind not in ("server", "check"):
             raise
         return None
+
+
+ASKED = 1000
+"""Parts whose lengths are asked for one by one."""
+
+
+def likely_parts(
+    name: str, target: Target, head: replies.ObjectHead
+) -> Generator[Instruction, object, tuple[Part, ...]]:
+    """The parts that ``target`` was most likely made of, by the first one's length and their number; where
+    these fit no habit, as the store tells them one by one. () where it does not tell."""
+    first = yield from one_part(name, target, 1)
+    if first is None:
+        return ()
+    count = head.part_count or first.part_count
+    if layout := s3_plan.layout(first.part_length, count, head.size):
+        return layout
+    lengths = [first.part_length]
+    for number in range(2, count + 1 if count <= ASKED else 0):
+        part = yield from one_part(name, target, number)
+        if part is None:
+            return ()
+        lengths.append(part.part_length)
+    if len(lengths) != count or sum(lengths) != head.size:
+        return ()
+    ends = list(accumulate(lengths))
+    return tuple(
+        Part(number, end - length, length)
+        for number, (length, end) in enumerate(zip(lengths, ends, strict=True), 1)
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,8 +189,10 @@ class Prover:
         if self._unproven_ok:
             yield Warn(f"{self._target}: {why}: taken on its length and ETag alone")
         else:
-            advice = "" if self._every else "; use --no-md5 to accept it on its length and ETag alone"
-            raise TransferError(f"{self._name}: {why}{advice}")
+            # Who wants a proof whatever that takes would take nothing without one.
+            firm = self._every or self._part_size >= s3_plan.MAX_OBJECT
+            advice = "" if firm else "; use --no-md5 to accept it on its length and ETag alone"
+            raise _disproved(f"{self._name}: {why}{advice}")
 
     def _by_sidecar(self, head: replies.ObjectHead) -> Generator[Instruction, object, tuple[Claim, ...]]:
         try:
@@ -198,10 +233,7 @@ class Prover:
         the largest; () otherwise."""
         if not self._by_parts(head):
             return ()
-        first = yield from first_part(self._name, self._target)
-        if first is None:
-            return ()
-        layout = s3_plan.layout(first.part_length, first.part_count, head.size) or ()
+        layout = yield from likely_parts(self._name, self._target, head)
         why = "their lengths are unknown"
         largest = max((part.length for part in layout), default=0)
         if largest > self._memory:
@@ -231,7 +263,7 @@ class Prover:
         ]
         if wrong:
             advice = "" if self._every else "; do not use what was received"
-            raise TransferError(f"{self._name}: {'; '.join(wrong)}{advice}")
+            raise _disproved(f"{self._name}: {'; '.join(wrong)}{advice}")
         if not right and doubted:
             yield from self.refuse("nothing that is stored with it proves it")
         for claim in doubted if right else ():
@@ -247,3 +279,9 @@ class Prover:
 def _shown(claim: Claim, digest: bytes) -> str:
     """``digest`` in the form that the claim's source has it in."""
     return digest.hex() if claim.digest == "md5" else text(digest)
+
+
+def _disproved(text: str) -> TransferError:
+    error = TransferError(text)
+    error.disproved = True
+    return error

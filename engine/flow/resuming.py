@@ -33,7 +33,7 @@ copy's source is another, or gone."""
 def is_over(error: Gof3rError) -> bool:
     """No later run can go on with the upload that has failed by ``error``."""
     failure = error.failure if isinstance(error, TransferError) else None
-    return failure is not None and failure.code in OVER
+    return error.disproved or (failure is not None and failure.code in OVER)
 
 
 class There:

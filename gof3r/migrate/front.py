@@ -88,7 +88,11 @@ def migrate(command: Command, report: Report, environ: Mapping[str, str]) -> Non
     path = command.options.get("receipts", RECEIPTS)
     how = replace(how, own=frozenset(os.path.realpath(f"{path}{end}") for end in OWN))
     with Record(f"{path}.journal", path, work.name) as record:
-        _run(work, how, record, report, environ, most, crew, "delete-source" in command.flags)
+        try:
+            _run(work, how, record, report, environ, most, crew, "delete-source" in command.flags)
+        except Gof3rError as error:
+            error.kept = ""  # the journal knows that upload, and this very command goes on with it
+            raise
 
 
 def _crew(command: Command, how: How) -> tuple[str, int]:

@@ -170,5 +170,7 @@ def cause(error: BaseException) -> str:
     """A few words, the same for all failures of a kind."""
     failure = getattr(error, "failure", None)
     if failure is None:
-        return "not verified" if isinstance(error, TransferError) else "refused here"
+        if not isinstance(error, TransferError):
+            return "refused here"
+        return "not verified" if error.disproved else "failed here"
     return failure.code or (str(failure.status) if failure.status else failure.kind)

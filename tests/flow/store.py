@@ -319,7 +319,9 @@ class Store:
             said["x-amz-tagging-count"] = str(len(parse_qsl(stored.tags)))
         first, last, status = 0, len(stored.data) - 1, 200
         if "partNumber" in query and stored.cuts:
-            first, last, status = 0, stored.cuts[0] - 1, 206
+            number = int(query["partNumber"])
+            first, status = sum(stored.cuts[: number - 1]), 206
+            last = first + stored.cuts[number - 1] - 1
             said["x-amz-mp-parts-count"] = str(len(stored.cuts))
         elif "range" in headers:
             first, last = (int(number) for number in headers["range"].removeprefix("bytes=").split("-"))

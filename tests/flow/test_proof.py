@@ -154,9 +154,18 @@ def test_an_object_that_nothing_else_proves_fails_on_wrongly_guessed_parts() -> 
     assert line == "verify s3://bucket/key: nothing that is stored with it proves it"
 
 
+@pytest.mark.parametrize("digests", [[], ["crc64nvme"]])
+def test_parts_that_no_habit_explains_are_asked_for_one_by_one(digests: list[str]) -> None:
+    world = verify(kept(UNKNOWN, digests)).run()
+    assert set(world.receipt.proofs) == {"md5", *digests} and world.warnings == []
+    assert world.log.count("head_object") == 1 + len(UNKNOWN)
+
+
 @pytest.mark.parametrize(("digests", "proofs"), [(["crc64nvme"], ("crc64nvme",)), ([], ())])
 def test_parts_of_unknown_lengths_are_told(digests: list[str], proofs: tuple[str, ...]) -> None:
-    world = verify(kept(UNKNOWN, digests)).run()
+    refused = instead(error(501))
+    world = verify(kept(UNKNOWN, digests)).on("head_object", honest, honest, refused)
+    world.on("get_object", instead(error(501, "NotImplemented"))).run()
     why = "the digests of its parts could prove it, and their lengths are unknown"
     if proofs:
         assert world.receipt.proofs == proofs
