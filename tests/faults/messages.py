@@ -27,8 +27,10 @@ class Asked:
 
     @property
     def operation(self) -> str:
-        """S3's name of it; of a sidecar's, ``put_sidecar`` and the like."""
-        url = urlsplit(self.line.split(" ")[1])
+        """S3's name of it; of a sidecar's, ``put_sidecar`` and the like. Raises ValueError for what is no
+        HTTP: somebody whose server had this port before."""
+        _, path, _ = self.line.split(" ")
+        url = urlsplit(path)
         query = parse_qs(url.query, keep_blank_values=True)
         verb = {"GET": "get", "HEAD": "head", "PUT": "put", "DELETE": "delete"}.get(self.method, "")
         part, upload = "partNumber" in query, "uploadId" in query
