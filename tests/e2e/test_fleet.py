@@ -153,6 +153,7 @@ def test_a_scheduler_without_workers_and_a_scheduler_that_goes(
     their.put_object(Bucket=server.bucket, Key="from/large", Body=made["large"])
     machines = fleet(0)
     machines.worker(resources="")
+    (tmp_path / "said").touch()
     live = start(*words(server, bucket, by(machines), SLOW), shell='exec "$@" 2>said')
     until(lambda: "has no worker for this" in (tmp_path / "said").read_text(), "that there is none is told")
     machines.worker()

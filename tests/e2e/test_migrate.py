@@ -296,7 +296,8 @@ def test_copies_that_were_killed_side_by_side_are_gone_on_with(
     tmp_path: Path,
 ) -> None:
     server, their = other
-    made = {str(number): noise(3 * PART + number) for number in range(3)}
+    # SeaweedFS 4.48 at times answers Complete with 500 where a part has a byte or two.
+    made = {str(number): noise(3 * PART - 1000 * number) for number in range(3)}
     for name, data in made.items():
         their.put_object(Bucket=server.bucket, Key=f"from/{name}", Body=data)
     env = as_old(server, tmp_path)
