@@ -286,38 +286,6 @@ def test_a_copy_that_was_killed_is_gone_on_with(
     assert uploads.pending() == []
 
 
-def test_copies_that_were_killed_side_by_side_are_gone_on_with(
-    start: Start,
-    relay: Relay,
-    other: tuple[LocalS3, S3Client],
-    boto: S3Client,
-    bucket: str,
-    uploads: Uploads,
-    tmp_path: Path,
-) -> None:
-    server, their = other
-    # SeaweedFS 4.48 at times answers Complete with 500 where a part has a byte or two.
-    made = {str(number): noise(3 * PART - 1000 * number) for number in range(3)}
-    for name, data in made.items():
-        their.put_object(Bucket=server.bucket, Key=f"from/{name}", Body=data)
-    env = as_old(server, tmp_path)
-    words = ["migrate", f"--from=s3://{server.bucket}/from/", f"--to=s3://{bucket}/to", "-s", "5MiB"]
-    words += ["-c", "2", f"--source-endpoint={server.endpoint}", "--source-profile=old", "--debug"]
-    relay.hold(r"PUT \S*partNumber=3&")
-    live = start(*words, env=env)
-    relay.held()
-    path = tmp_path / RECEIPTS
-    until(partial(killable, live, path, 1), "the others have gone past the one that is held")
-    live.process.kill()
-    live.process.wait()
-    before = relay.sent
-    code, again = start.run(*words, env=env)
-    assert code == 0, again.said
-    assert relay.sent - before < 2 * PART, "what was there was not sent again"
-    check(boto, bucket, made)
-    assert uploads.pending() == [] and len(receipts(tmp_path)) == 3
-
-
 @pytest.mark.parametrize("how", ["its bytes", "its metadata", "its size"])
 def test_a_copy_that_was_killed_and_whose_source_has_changed_is_made_anew(
     start: Start,
