@@ -194,9 +194,6 @@ class Dask:
     def news(self, key: str) -> News:
         return self._news.get(key, News())
 
-    def forget(self, key: str) -> None:
-        self._news.pop(key, None)
-
     def _heard(self, event: tuple[float, Any]) -> None:
         """In the client's own thread."""
         key, what, *words = event[1]

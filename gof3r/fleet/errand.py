@@ -2,7 +2,7 @@
 
 Theory: where S3 is was settled by whoever gave the command; who signs is each machine's own business. So an
 errand has endpoints, regions and the names of profiles, and no keys: those given outright, and SSE-C's, are
-refused before (``without_secrets``).
+refused before (``check_secrets``).
 """
 
 from __future__ import annotations
@@ -92,7 +92,6 @@ class Outcome:
     refused: tuple[Refused, ...] = ()
     result: orders.Result | None = None
     """Of an order."""
-    seconds: float = 0.0
     error: str = ""
     """What ended it, in one line; empty where nothing did."""
     cause: str = ""

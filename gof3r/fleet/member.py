@@ -72,7 +72,7 @@ def _carry(start: Start, caller: Caller) -> None:
         return
     carrier.end_uploads(
         [
-            Leftover(entry.item, entry.left.since, entry.left.begun.upload_id if entry.left.begun else "")
+            Leftover(entry.item, entry.left.since, entry.left.upload_id)
             for entry in what.entries
             if entry.id in what.again and entry.left
         ]

@@ -9,7 +9,6 @@ is killed takes the child's pipe along, which does the same.
 from __future__ import annotations
 
 import pickle
-import time
 from typing import TYPE_CHECKING
 
 from gof3r import __version__
@@ -53,7 +52,6 @@ class Running:
 
     def run(self) -> Outcome:
         """Raises Unwanted."""
-        began = time.monotonic()
         what = self._errand.what
         is_order = not isinstance(what, Carry | EndUploads)
         kind = Engine if is_order else Member
@@ -75,7 +73,6 @@ class Running:
             tuple(self._arrived),
             tuple(self._refused),
             outcome.result,
-            time.monotonic() - began,
             outcome.error,
             outcome.cause,
             outcome.ours,

@@ -23,11 +23,10 @@ def left_over(journal: Journal) -> Iterator[tuple[int, Leftover]]:
     """Of each item that may have left an upload, by its number, which are to be ended."""
     for entry in journal.uploads():
         assert entry.left is not None
-        begun = entry.left.begun
         to_do = entry.state is State.TODO
         if to_do and kind(entry.item) == "put":
             continue
-        yield entry.id, Leftover(entry.item, entry.left.since, begun.upload_id if to_do and begun else "")
+        yield entry.id, Leftover(entry.item, entry.left.since, entry.left.upload_id if to_do else "")
 
 
 def carry_all(tally: Tally, carrier: Carrier) -> None:

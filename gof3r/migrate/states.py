@@ -34,6 +34,11 @@ class Left:
     begun: Begun | None = None
     """A copy's, once it is known: it can be gone on with."""
 
+    @property
+    def upload_id(self) -> str:
+        """Of the one to go on with; empty for none."""
+        return self.begun.upload_id if self.begun else ""
+
     def __str__(self) -> str:
         known = (self.begun.upload_id, self.begun.etag, self.begun.headers) if self.begun else ()
         return " ".join((f"{self.since:.0f}", *(quote(word, safe="", errors=_RAW) for word in known)))
